@@ -1,0 +1,10 @@
+"""The CDK app: one Stage per environment and region, three stacks in each (DESIGN.md §5).
+
+    config.py         what cdk.json may say, checked
+    stage.py          which stacks a stage has, and in what order
+    target.py         what may differ between AWS and the embedded AWS; local_target.py says how and why
+    stacks/           thin: they only join capabilities
+    capabilities/     one construct each
+
+Nothing here looks anything up over the network; ``cdk synth`` needs no credentials.
+"""

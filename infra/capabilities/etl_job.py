@@ -1,0 +1,177 @@
+"""The Glue job ``glue_jobs/etl.py``: takes every pending manifest into PostgreSQL and Parquet."""
+
+from __future__ import annotations
+
+from aws_cdk import IgnoreMode, Stack
+from aws_cdk import aws_glue as glue
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
+
+from infra.capabilities.log import Log
+from infra.capabilities.permissions import (
+    allow,
+    bucket,
+    may_read_raw,
+    may_use_key,
+    objects,
+    secret,
+)
+from infra.config import StageConfig
+from infra.packages import WHEELS
+from infra.paths import ROOT
+from infra.target import Target
+
+_GLUE_VERSION = "5.1"
+
+
+class EtlJob(Construct):
+    """The job, its role and logs, and the trigger that starts it every hour."""
+
+    def __init__(self, scope: Construct, id: str, *, config: StageConfig, target: Target, key: kms.IKey) -> None:
+        super().__init__(scope, id)
+        self._config, self._target, self._key = config, target, key
+        self._script = s3_assets.Asset(self, "Script", path=str(ROOT / "glue_jobs" / "etl.py"))
+        self._modules = _modules(self)
+        self.role = iam.Role(
+            self,
+            "Role",
+            role_name=config.names.glue_job,
+            assumed_by=iam.ServicePrincipal("glue.amazonaws.com"),
+        )
+        security = self._security_configuration() if target.job_security else None
+        self.job = self._job(security)
+        self._grant()
+        if target.schedules:
+            self._trigger()
+
+    def _job(self, security: glue.CfnSecurityConfiguration | None) -> glue.CfnJob:
+        etl = self._config.etl
+        return glue.CfnJob(
+            self,
+            "Job",
+            name=self._config.names.glue_job,
+            description="Pending manifests to PostgreSQL and Parquet",
+            role=self.role.role_arn,
+            glue_version=_GLUE_VERSION,
+            command=glue.CfnJob.JobCommandProperty(
+                name=self._target.job_command, python_version="3", script_location=self._script.s3_object_url
+            ),
+            worker_type=etl.worker_type,
+            number_of_workers=etl.workers,
+            timeout=self._target.job_timeout or etl.timeout_minutes,
+            # Two runs would take the same manifests. Nothing would be doubled, but all of it done twice.
+            execution_property=glue.CfnJob.ExecutionPropertyProperty(max_concurrent_runs=1),
+            # The next run takes what this one left pending.
+            max_retries=0,
+            security_configuration=security.ref if security else None,
+            default_arguments=self._arguments(),
+        )
+
+    def _arguments(self) -> dict[str, str]:
+        names = self._config.names
+        arguments = {
+            "--STAGE": self._config.name,
+            "--RAW_BUCKET": names.raw_bucket,
+            "--PROCESSED_BUCKET": names.processed_bucket,
+            "--WORK_BUCKET": names.work_bucket,
+            "--DATABASE_SECRET": names.database_secret,
+            "--job-language": "python",
+            "--job-bookmark-option": "job-bookmark-disable",
+            "--enable-metrics": "true",
+            "--enable-observability-metrics": "true",
+            "--custom-logGroup-prefix": self._log_prefix(),
+            "--extra-py-files": self._modules.s3_object_url,
+            **self._target.job_arguments,
+        }
+        return {**arguments, **self._wheels()} if self._target.packages else arguments
+
+    def _wheels(self) -> dict[str, str]:
+        archive = WHEELS.publish_with(Stack.of(self))
+        allow(
+            self.role, "s3:GetObject", on=[objects(self, archive.bucket_name, archive.object_key)]
+        )
+        return {
+            "--additional-python-modules": archive.s3_object_url,
+            # A job in a private subnet reaches no package index, and none but these wheels should come in.
+            "--python-modules-installer-option": "--no-index",
+        }
+
+    def _security_configuration(self) -> glue.CfnSecurityConfiguration:
+        key = self._key.key_arn
+        security = glue.CfnSecurityConfiguration(
+            self,
+            "Security",
+            name=self._config.names.glue_job,
+            encryption_configuration=glue.CfnSecurityConfiguration.EncryptionConfigurationProperty(
+                cloud_watch_encryption=glue.CfnSecurityConfiguration.CloudWatchEncryptionProperty(
+                    cloud_watch_encryption_mode="SSE-KMS", kms_key_arn=key
+                ),
+                job_bookmarks_encryption=glue.CfnSecurityConfiguration.JobBookmarksEncryptionProperty(
+                    job_bookmarks_encryption_mode="CSE-KMS", kms_key_arn=key
+                ),
+                s3_encryptions=[
+                    glue.CfnSecurityConfiguration.S3EncryptionProperty(s3_encryption_mode="SSE-KMS", kms_key_arn=key)
+                ],
+            ),
+        )
+        for stream in ("output", "error"):
+            # Where Glue 5 writes under a security configuration: {prefix}/{configuration}-role/{role}/{stream}.
+            name = f"{self._log_prefix()}/{self._config.names.glue_job}-role/{self._config.names.glue_job}/{stream}"
+            log = Log(self, f"Log-{stream}", name=name, config=self._config, key=self._key)
+            log.grant(self.role, "logs:CreateLogStream", "logs:PutLogEvents", "logs:AssociateKmsKey")
+        return security
+
+    def _log_prefix(self) -> str:
+        return f"/{self._config.prefix}/{self._config.name}/glue"
+
+    def _grant(self) -> None:
+        config, names, role = self._config, self._config.names, self.role
+        may_use_key(role, self._key, config)
+        may_read_raw(role, config)
+        allow(role, "secretsmanager:GetSecretValue", on=[secret(self, names.database_secret)])
+        allow(role, "s3:ListBucket", on=[bucket(self, names.work_bucket)])
+        allow(
+            role,
+            *("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+            on=[objects(self, names.work_bucket, "manifests/*")],
+            why="A manifest moves from pending to done: it is written anew and removed.",
+        )
+        allow(
+            role,
+            *("s3:PutObject", "s3:AbortMultipartUpload"),
+            on=[objects(self, names.processed_bucket)],
+            why="Every batch writes files of its own names.",
+        )
+        for asset in (self._script, self._modules):
+            allow(role, "s3:GetObject", on=[objects(self, asset.s3_bucket_name, asset.s3_object_key)])
+        allow(
+            role,
+            "cloudwatch:PutMetricData",
+            on=["*"],
+            why="PutMetricData knows no resource; the condition names the namespaces.",
+            conditions={"StringEquals": {"cloudwatch:namespace": ["Glue", "Pousada"]}},
+        )
+
+    def _trigger(self) -> None:
+        glue.CfnTrigger(
+            self,
+            "Hourly",
+            name=self._config.names.glue_job,
+            type="SCHEDULED",
+            schedule=self._config.etl.schedule,
+            start_on_creation=True,
+            actions=[glue.CfnTrigger.ActionProperty(job_name=self.job.ref)],
+        )
+
+
+def _modules(scope: Construct) -> s3_assets.Asset:
+    """``shared/`` and ``glue_jobs/`` as one zip, which Spark puts before every task's import path."""
+    return s3_assets.Asset(
+        scope,
+        "Modules",
+        path=str(ROOT),
+        ignore_mode=IgnoreMode.GIT,
+        exclude=["/*", "!/shared", "!/glue_jobs", "__pycache__", "*.pyc", "*.md", "requirements*.txt"],
+    )

@@ -1,0 +1,133 @@
+"""A deployed function of ``lambdas/<folder>/``: its code, role, log group and layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration, IgnoreMode, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from infra.capabilities.log import Log
+from infra.capabilities.permissions import acknowledge
+from infra.config import StageConfig
+from infra.packages import LAYER
+from infra.paths import ROOT
+
+RUNTIME = lambda_.Runtime.PYTHON_3_13
+_NOTHING_BUT_PYTHON = ["__pycache__", "*.pyc", "*.md", "requirements*.txt"]
+
+
+def code_of(folder: str) -> lambda_.Code:
+    """``shared/`` and the function's own folder at the root: a change in one function redeploys that one."""
+    return lambda_.Code.from_asset(
+        str(ROOT),
+        ignore_mode=IgnoreMode.GIT,
+        exclude=[
+            "/*",
+            "!/shared",
+            "!/lambdas",
+            "/lambdas/*",
+            "!/lambdas/__init__.py",
+            f"!/lambdas/{folder}",
+            *_NOTHING_BUT_PYTHON,
+        ],
+    )
+
+
+def dependency_layer(stack: Stack) -> lambda_.LayerVersion:
+    """The functions' third-party packages: one layer for all functions of a stack."""
+    archive = LAYER.publish_with(stack)
+    assets = s3.Bucket.from_bucket_name(stack, "LayerAssets", archive.bucket_name)
+    return lambda_.LayerVersion(
+        stack,
+        "Dependencies",
+        code=lambda_.Code.from_bucket(assets, archive.object_key),
+        compatible_runtimes=[RUNTIME],
+        compatible_architectures=[lambda_.Architecture.ARM_64],
+        description="lambdas/requirements.txt",
+    )
+
+
+class PousadaFunction(Construct):
+    """``function`` and its ``role``, which may write its own log and its traces and nothing else yet."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        folder: str,
+        config: StageConfig,
+        layer: lambda_.LayerVersion | None,
+        timeout: Duration,
+        memory_mib: int,
+        environment: Mapping[str, str],
+        dead_letter_queue: sqs.Queue | None = None,
+    ) -> None:
+        super().__init__(scope, id)
+        name = config.names.function(folder)
+        self.timeout = timeout
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log = Log(self, "Log", name=f"/aws/lambda/{name}", config=config)
+        log.grant_write(self.role)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=name,
+            runtime=RUNTIME,
+            architecture=lambda_.Architecture.ARM_64,
+            code=code_of(folder),
+            handler=f"lambdas.{folder}.handler.handle",
+            layers=[layer] if layer else [],
+            role=self.role,
+            timeout=timeout,
+            memory_size=memory_mib,
+            environment={**self._powertools(), "STAGE": config.name, **environment},
+            log_group=log,
+            tracing=lambda_.Tracing.ACTIVE,
+            dead_letter_queue=dead_letter_queue,
+        )
+        self._acknowledge_findings(asynchronous=dead_letter_queue is not None)
+
+    def consume(
+        self, queue: sqs.Queue, *, batch_size: int, concurrency: int, window: Duration | None = None
+    ) -> None:
+        """Reads ``queue``; a message that failed comes back alone, the rest of its batch does not."""
+        source = event_sources.SqsEventSource(
+            queue,
+            batch_size=batch_size,
+            max_batching_window=window,
+            max_concurrency=concurrency,
+            report_batch_item_failures=True,
+        )
+        self.function.add_event_source(source)
+        acknowledge(
+            self.function,
+            "Serverless-LambdaEventSourceMappingDestination",
+            "Failure destinations of a mapping are for streams; an SQS source has its queue's dead letters.",
+        )
+
+    @staticmethod
+    def _powertools() -> dict[str, str]:
+        return {
+            "POWERTOOLS_SERVICE_NAME": "pousada",
+            "POWERTOOLS_METRICS_NAMESPACE": "Pousada",
+            "POWERTOOLS_LOG_LEVEL": "INFO",
+        }
+
+    def _acknowledge_findings(self, *, asynchronous: bool) -> None:
+        acknowledge(self.role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resource to name.")
+        newest = "Python 3.13 is what the layer is built for and the newest that the tests run on."
+        acknowledge(self.function, "AwsSolutions-L1", newest)
+        acknowledge(self.function, "Serverless-LambdaLatestVersion", newest)
+        if not asynchronous:
+            acknowledge(
+                self.function,
+                "Serverless-LambdaDLQ",
+                "Never invoked asynchronously: API Gateway waits for the answer, SQS keeps its own dead letters.",
+            )

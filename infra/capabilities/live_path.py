@@ -1,0 +1,51 @@
+"""The live path: raw object, queue, apply function, PostgreSQL; visible within seconds."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.capabilities.function import PousadaFunction
+from infra.capabilities.permissions import allow, may_read_raw, may_use_key, secret
+from infra.capabilities.queues import WorkQueue
+from infra.capabilities.raw_events import DELIVERIES_AND_SMALL_PAGES, RawEvents
+from infra.config import StageConfig
+
+
+class LivePath(Construct):
+    def __init__(
+        self, scope: Construct, id: str, *, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None
+    ) -> None:
+        super().__init__(scope, id)
+        names, live = config.names, config.live
+        timeout, window = Duration.seconds(live.timeout_seconds), Duration.seconds(live.window_seconds)
+        self.work = WorkQueue(self, "Work", name=names.live_queue, consumer_timeout=timeout, window=window)
+        RawEvents(
+            self,
+            "Events",
+            name=names.live_queue,
+            raw_bucket=names.raw_bucket,
+            which=DELIVERIES_AND_SMALL_PAGES,
+            work=self.work,
+        )
+        self.apply = PousadaFunction(
+            self,
+            "Apply",
+            folder="apply",
+            config=config,
+            layer=layer,
+            timeout=timeout,
+            memory_mib=1024,
+            environment={"RAW_BUCKET": names.raw_bucket, "DATABASE_SECRET": names.database_secret},
+        )
+        self.apply.consume(
+            self.work.queue,
+            batch_size=live.batch_size,
+            window=window,
+            concurrency=live.concurrency,
+        )
+        may_use_key(self.apply.role, key, config)
+        may_read_raw(self.apply.role, config)
+        allow(self.apply.role, "secretsmanager:GetSecretValue", on=[secret(self, names.database_secret)])

@@ -1,0 +1,36 @@
+"""A log group with the stage's retention."""
+
+from __future__ import annotations
+
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.config import StageConfig
+
+_RETENTION = {
+    1: logs.RetentionDays.ONE_DAY,
+    7: logs.RetentionDays.ONE_WEEK,
+    14: logs.RetentionDays.TWO_WEEKS,
+    30: logs.RetentionDays.ONE_MONTH,
+    90: logs.RetentionDays.THREE_MONTHS,
+    180: logs.RetentionDays.SIX_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+    731: logs.RetentionDays.TWO_YEARS,
+}
+
+
+class Log(logs.LogGroup):
+    def __init__(
+        self, scope: Construct, id: str, *, name: str, config: StageConfig, key: kms.IKey | None = None
+    ) -> None:
+        super().__init__(
+            scope,
+            id,
+            log_group_name=name,
+            retention=_RETENTION[config.log_retention_days],
+            encryption_key=key,
+            # Logs run out by themselves, and a name left behind would stop the next deployment.
+            removal_policy=RemovalPolicy.DESTROY,
+        )

@@ -1,0 +1,119 @@
+"""Least privilege, said once: which actions, on what, and why a wildcard stands where one does.
+
+CDK's own ``grant_*`` methods add ``s3:GetObject*`` and its like; here every action is spelled out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aws_cdk import Acknowledgment, ArnFormat, Stack, Validations
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import IConstruct
+
+from infra.config import StageConfig
+
+# A secret's ARN ends in a hyphen and six characters of Secrets Manager's own.
+_SECRET_SUFFIX = "-??????"
+
+
+def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
+    """The finding of one cdk-nag rule on one construct, and why it stands."""
+    Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
+
+
+def allow(
+    role: iam.Role,
+    *actions: str,
+    on: Sequence[str],
+    why: str = "",
+    conditions: Mapping[str, Any] | None = None,
+) -> None:
+    """One statement for ``role``. ``why``: the reason of a wildcard in one of the ARNs, wherever one is."""
+    statement = iam.PolicyStatement(actions=list(actions), resources=list(on), conditions=conditions)
+    role.add_to_principal_policy(statement)
+    for arn in on:
+        shown = _as_nag_writes(Stack.of(role).resolve(arn))
+        if "*" in shown:
+            if not why:
+                raise ValueError(f"{role.node.path}: a wildcard in {shown} needs a reason")
+            acknowledge(role, f"AwsSolutions-IAM5[Resource::{shown}]", why)
+
+
+def _as_nag_writes(arn: Any) -> str:
+    """cdk-nag names a finding by its ARN, with ``<AWS::AccountId>`` in place of a reference."""
+    match arn:
+        case str():
+            return arn
+        case {"Fn::Join": [separator, parts]}:
+            return str(separator).join(_as_nag_writes(part) for part in parts)
+        case {"Ref": name}:
+            return f"<{name}>"
+        case {"Fn::GetAtt": [resource, attribute]}:
+            return f"<{resource}.{attribute}>"
+        case _:
+            return str(arn)
+
+
+def objects(scope: IConstruct, bucket: str, keys: str = "*") -> str:
+    """The ARN of the objects in ``bucket`` (a name) whose key matches ``keys``."""
+    return Stack.of(scope).format_arn(service="s3", region="", account="", resource=bucket, resource_name=keys)
+
+
+def bucket(scope: IConstruct, name: str) -> str:
+    return Stack.of(scope).format_arn(service="s3", region="", account="", resource=name)
+
+
+def table(scope: IConstruct, name: str) -> str:
+    return Stack.of(scope).format_arn(service="dynamodb", resource="table", resource_name=name)
+
+
+def secret(scope: IConstruct, name: str) -> str:
+    return Stack.of(scope).format_arn(
+        service="secretsmanager",
+        resource="secret",
+        resource_name=name + _SECRET_SUFFIX,
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
+def may_use_key(role: iam.Role, key: kms.IKey, config: StageConfig) -> None:
+    """What reading and writing objects and items under ``key`` takes, and only through S3 and DynamoDB."""
+    services = [f"{service}.{config.region}.amazonaws.com" for service in ("s3", "dynamodb")]
+    allow(
+        role,
+        *("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"),
+        on=[key.key_arn],
+        conditions={"StringEquals": {"kms:ViaService": services}},
+    )
+
+
+def may_read_secrets(role: iam.Role, vendors: Sequence[str], what: str) -> None:
+    """The secrets ``{vendor}/{property}/{what}`` of every property, and no other secret."""
+    allow(
+        role,
+        "secretsmanager:GetSecretValue",
+        on=[secret(role, f"{vendor}/*/{what}") for vendor in vendors],
+        why=f"Each hotel has a {what} of its own, and hotels are onboarded without a deployment.",
+    )
+
+
+def may_put_raw(role: iam.Role, config: StageConfig, channel: str) -> None:
+    """New objects of one channel (``webhooks``, ``polling``…). Nobody may delete from the raw bucket."""
+    allow(
+        role,
+        "s3:PutObject",
+        on=[objects(role, config.names.raw_bucket, f"{vendor}/*/{channel}/*") for vendor in config.vendors],
+        why=f"Every {channel} object has a key of its own, below the hotel's.",
+    )
+
+
+def may_read_raw(role: iam.Role, config: StageConfig) -> None:
+    allow(
+        role,
+        "s3:GetObject",
+        on=[objects(role, config.names.raw_bucket)],
+        why="It applies whatever object an event or a manifest names.",
+    )

@@ -1,0 +1,112 @@
+"""Polling: on schedule the dispatcher queues one message per property and entity, and pollers work them off."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from constructs import Construct
+
+from infra.capabilities.function import PousadaFunction
+from infra.capabilities.permissions import (
+    allow,
+    may_put_raw,
+    may_read_secrets,
+    may_use_key,
+    table,
+)
+from infra.capabilities.queues import DeadLetterQueue, WorkQueue
+from infra.config import StageConfig
+from infra.target import Target
+
+_POLLER_TIMEOUT = Duration.minutes(5)
+
+
+class Polling(Construct):
+    """``dispatcher`` and ``poller``, the queue between them and the schedule before them."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        target: Target,
+        key: kms.IKey,
+        layer: lambda_.LayerVersion | None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.work = WorkQueue(self, "Work", name=config.names.poll_queue, consumer_timeout=_POLLER_TIMEOUT)
+        self.dispatcher = self._dispatcher(config, key, layer)
+        self.poller = self._poller(config, key, layer)
+        self._schedule(config, target)
+
+    def _dispatcher(
+        self, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None
+    ) -> PousadaFunction:
+        names = config.names
+        dispatcher = PousadaFunction(
+            self,
+            "Dispatcher",
+            folder="dispatcher",
+            config=config,
+            layer=layer,
+            timeout=Duration.minutes(1),
+            memory_mib=256,
+            environment={"INTEGRATIONS_TABLE": names.integrations_table, "POLL_QUEUE_URL": self.work.queue.queue_url},
+            # The scheduler does not wait for the answer; what fails three times would be gone.
+            dead_letter_queue=DeadLetterQueue(self, "DispatcherDeadLetters", source=names.function("dispatcher")),
+        )
+        may_use_key(dispatcher.role, key, config)
+        allow(dispatcher.role, "dynamodb:Scan", "dynamodb:Query", on=[table(self, names.integrations_table)])
+        allow(dispatcher.role, "sqs:SendMessage", on=[self.work.queue.queue_arn])
+        return dispatcher
+
+    def _poller(self, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None) -> PousadaFunction:
+        names = config.names
+        poller = PousadaFunction(
+            self,
+            "Poller",
+            folder="poller",
+            config=config,
+            layer=layer,
+            timeout=_POLLER_TIMEOUT,
+            memory_mib=512,
+            environment={
+                "RAW_BUCKET": names.raw_bucket,
+                "INTEGRATIONS_TABLE": names.integrations_table,
+                "SYNC_STATE_TABLE": names.sync_state_table,
+                "POLL_QUEUE_URL": self.work.queue.queue_url,
+            },
+        )
+        poller.consume(self.work.queue, batch_size=1, concurrency=config.polling.concurrency)
+        may_use_key(poller.role, key, config)
+        may_read_secrets(poller.role, config.vendors, "oauth-credentials")
+        may_put_raw(poller.role, config, "polling")
+        items = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query")
+        allow(poller.role, *items, on=[table(self, names.sync_state_table)])
+        allow(poller.role, "dynamodb:GetItem", on=[table(self, names.integrations_table)])
+        # A run that nears the time limit queues its own continuation.
+        allow(poller.role, "sqs:SendMessage", on=[self.work.queue.queue_arn])
+        return poller
+
+    def _schedule(self, config: StageConfig, target: Target) -> None:
+        group = scheduler.CfnScheduleGroup(self, "Schedules", name=config.names.named("schedules"))
+        role = iam.Role(self, "SchedulerRole", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
+        # CDK's own target would allow every version of the function besides.
+        allow(role, "lambda:InvokeFunction", on=[self.dispatcher.function.function_arn])
+        scheduler.CfnSchedule(
+            self,
+            "Poll",
+            name=config.names.named("poll"),
+            group_name=group.ref,
+            description="Polls every active integration",
+            schedule_expression=config.polling.schedule,
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+            state="ENABLED" if target.schedules else "DISABLED",
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=self.dispatcher.function.function_arn, role_arn=role.role_arn
+            ),
+        )

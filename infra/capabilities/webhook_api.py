@@ -1,0 +1,127 @@
+"""``POST /webhooks/{vendor}/{propertyId}/{event}``: the API and the function behind it."""
+
+from __future__ import annotations
+
+import json
+
+from aws_cdk import Duration
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.capabilities.function import PousadaFunction
+from infra.capabilities.log import Log
+from infra.capabilities.permissions import (
+    acknowledge,
+    allow,
+    may_put_raw,
+    may_read_secrets,
+    may_use_key,
+    table,
+)
+from infra.config import StageConfig
+
+API_STAGE = "v1"
+_LOGGING_POLICY = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+# Neither address nor agent, nor the path with its property: what remains is no personal datum.
+_ACCESS_LOG_FIELDS = {
+    "requestId": "$context.requestId",
+    "requestTime": "$context.requestTime",
+    "method": "$context.httpMethod",
+    "resource": "$context.resourcePath",
+    "status": "$context.status",
+    "responseBytes": "$context.responseLength",
+    "latencyMs": "$context.responseLatency",
+    "integrationLatencyMs": "$context.integrationLatency",
+    "integrationStatus": "$context.integrationStatus",
+    "traceId": "$context.xrayTraceId",
+}
+
+
+class WebhookFunction(PousadaFunction):
+    """Verifies, tells duplicates apart, puts the raw object. Vendors wait five seconds at the least (Mews)."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None
+    ) -> None:
+        names = config.names
+        super().__init__(
+            scope,
+            id,
+            folder="webhook",
+            config=config,
+            layer=layer,
+            timeout=Duration.seconds(10),
+            # Memory buys processor: a cold start is mostly imports.
+            memory_mib=1024,
+            environment={
+                "RAW_BUCKET": names.raw_bucket,
+                "IDEMPOTENCY_TABLE": names.idempotency_table,
+                "INTEGRATIONS_TABLE": names.integrations_table,
+            },
+        )
+        may_use_key(self.role, key, config)
+        may_read_secrets(self.role, config.vendors, "webhook-secret")
+        may_put_raw(self.role, config, "webhooks")
+        items = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+        allow(self.role, *items, on=[table(self, names.idempotency_table)])
+        allow(self.role, "dynamodb:GetItem", on=[table(self, names.integrations_table)])
+
+
+class WebhookApi(Construct):
+    """A REST API whose one method hands the body on as it came: the signature is over its bytes."""
+
+    def __init__(self, scope: Construct, id: str, *, config: StageConfig, function: lambda_.Function) -> None:
+        super().__init__(scope, id)
+        name = config.names.named("webhooks")
+        log = Log(self, "AccessLog", name=f"/aws/apigateway/{name}", config=config)
+        self.api = apigateway.RestApi(
+            self,
+            "Api",
+            rest_api_name=name,
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            # Without it API Gateway would decode and re-encode what is not UTF-8.
+            binary_media_types=["*/*"],
+            cloud_watch_role=True,
+            deploy_options=_stage_options(config, log),
+        )
+        path = self.api.root.add_resource("webhooks").add_resource("{vendor}").add_resource("{propertyId}")
+        self._method = path.add_resource("{event}").add_method(
+            "POST", apigateway.LambdaIntegration(function, allow_test_invoke=False)
+        )
+        self._acknowledge_findings()
+
+    @property
+    def stage(self) -> apigateway.Stage:
+        return self.api.deployment_stage
+
+    def _acknowledge_findings(self) -> None:
+        signed = "The vendor signs each delivery; the function verifies it over the raw bytes."
+        acknowledge(self._method, "AwsSolutions-APIG4", signed)
+        acknowledge(self._method, "AwsSolutions-COG4", signed)
+        acknowledge(
+            self.api,
+            "AwsSolutions-APIG2",
+            "A validator would parse the body before its signature is checked, and tell strangers its shape.",
+        )
+        acknowledge(
+            self.api.node.find_child("CloudWatchRole"),
+            f"AwsSolutions-IAM4[Policy::{_LOGGING_POLICY}]",
+            "API Gateway takes one role per account and region for all its logs; this is the policy AWS has for it.",
+        )
+
+
+def _stage_options(config: StageConfig, log: Log) -> apigateway.StageOptions:
+    return apigateway.StageOptions(
+        stage_name=API_STAGE,
+        throttling_rate_limit=config.webhooks.requests_per_second,
+        throttling_burst_limit=config.webhooks.burst,
+        access_log_destination=apigateway.LogGroupLogDestination(log),
+        access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG_FIELDS)),
+        logging_level=apigateway.MethodLoggingLevel.ERROR,
+        # Would write bodies into the log.
+        data_trace_enabled=False,
+        metrics_enabled=True,
+        tracing_enabled=True,
+    )

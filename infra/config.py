@@ -1,0 +1,167 @@
+"""What ``cdk.json`` may say under ``context.pousada``, as typed and checked models.
+
+A stage states only what differs from the defaults given here. A field that is not known here is an
+error, not a silence: a misspelt ``retention`` must not deploy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from shared.names import Names
+
+Schedule = Annotated[str, Field(pattern=r"^(cron|rate)\(.+\)$")]
+"""As EventBridge writes it, in UTC: ``cron(0 * * * ? *)``, ``rate(1 hour)``."""
+
+# Of the numbers of days that CloudWatch Logs takes, those of use here (infra/capabilities/log.py).
+LogDays = Literal[1, 7, 14, 30, 90, 180, 365, 731]
+
+_BUCKET_NAME_LIMIT = 63
+_LONGEST_BUCKET = "access-logs"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class InvalidConfiguration(ValueError):
+    """``cdk.json`` says something this app does not understand; the message names the place."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Webhooks(_Section):
+    """The limits at the door; a vendor that is throttled (429) delivers again."""
+
+    requests_per_second: int = Field(100, ge=1)
+    burst: int = Field(200, ge=1)
+    requests_per_address: int = Field(20_000, ge=100)
+    """In five minutes, from one address: a vendor sends for all its hotels from a few."""
+
+
+class Polling(_Section):
+    schedule: Schedule = "cron(0 * * * ? *)"
+    concurrency: int = Field(5, ge=2, le=1000)
+    """Workers at once. The vendor's limit is held by the rate budget, not by this."""
+
+
+class LivePath(_Section):
+    batch_size: int = Field(10, ge=1, le=10_000)
+    window_seconds: int = Field(0, ge=0, le=300)
+    """More than ten messages at once need a window of a second or more (a rule of Lambda's)."""
+    timeout_seconds: int = Field(30, ge=1, le=900)
+    concurrency: int = Field(10, ge=2, le=1000)
+    """Bounds the connections to PostgreSQL."""
+
+
+class Batches(_Section):
+    """How many raw objects become one manifest: as many as come in ``window_seconds``."""
+
+    objects: int = Field(10_000, ge=1, le=10_000)
+    window_seconds: int = Field(300, ge=0, le=300)
+
+
+class Etl(_Section):
+    """The Glue job. ``schedule`` leaves the batch window of a poll on the hour time to close."""
+
+    schedule: Schedule = "cron(15 * * * ? *)"
+    worker_type: Literal["G.1X", "G.2X", "G.4X"] = "G.1X"
+    workers: int = Field(2, ge=2, le=299)
+    timeout_minutes: int = Field(50, ge=1, le=10_080)
+
+
+class Analysts(_Section):
+    scan_limit_gib: int = Field(50, ge=1)
+    """A query that would read more is cancelled. Athena bills by what is read."""
+
+
+class StageConfig(_Section):
+    """One environment in one region; ``name`` is its key in cdk.json and stands in every resource's name."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$")
+    prefix: str = Field("pousada", pattern=r"^[a-z][a-z0-9]*$")
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    account: str | None = Field(None, pattern=r"^\d{12}$")
+    """Given: a deploy with another account's credentials fails. Left out: whichever account is signed in to."""
+    target: Literal["aws", "local"] = "aws"
+    vendors: tuple[str, ...] = Field(min_length=1)
+    log_retention_days: LogDays = 90
+    webhooks: Webhooks = Webhooks()
+    polling: Polling = Polling()
+    live: LivePath = LivePath()
+    batches: Batches = Batches()
+    etl: Etl = Etl()
+    analysts: Analysts = Analysts()
+
+    @property
+    def names(self) -> Names:
+        return Names(self.name, self.prefix)
+
+    @field_validator("vendors")
+    @classmethod
+    def _vendors_are_words(cls, vendors: tuple[str, ...]) -> tuple[str, ...]:
+        for vendor in vendors:
+            if not re.fullmatch(r"[a-z][a-z0-9]*", vendor):
+                raise ValueError(f"{vendor!r} is no vendor's folder name")
+        return vendors
+
+    @model_validator(mode="after")
+    def _name_tells_the_region(self) -> StageConfig:
+        # prod-eu-south-2 deployed to eu-west-1 would put a hotel's guests into the wrong jurisdiction.
+        if self.target == "aws" and not self.name.endswith(f"-{self.region}"):
+            raise ValueError(f"the stage's name must end with its region, {self.region}")
+        return self
+
+    @model_validator(mode="after")
+    def _bucket_names_fit(self) -> StageConfig:
+        longest = self.names.named(_LONGEST_BUCKET)
+        if len(longest) > _BUCKET_NAME_LIMIT:
+            raise ValueError(f"the bucket {longest} would have more than {_BUCKET_NAME_LIMIT} characters")
+        return self
+
+
+class _Document(_Section):
+    """``context.pousada`` of cdk.json."""
+
+    prefix: str = "pousada"
+    vendors: tuple[str, ...]
+    stages: dict[str, dict[str, Any]] = Field(min_length=1)
+
+
+def parse(context: object) -> tuple[StageConfig, ...]:
+    """The stages of ``context.pousada``, in the order written. Raises InvalidConfiguration."""
+    document = _checked(_Document, context, "")
+    shared = {"prefix": document.prefix, "vendors": document.vendors}
+    return tuple(
+        _checked(StageConfig, {**shared, **stage, "name": name}, f".stages.{name}")
+        for name, stage in document.stages.items()
+    )
+
+
+def select(stages: tuple[StageConfig, ...], wanted: str | None) -> tuple[StageConfig, ...]:
+    """``wanted``: names, comma between (``cdk … -c stages=local``); None for all of them."""
+    if wanted is None:
+        return stages
+    known = {stage.name: stage for stage in stages}
+    names = [name.strip() for name in wanted.split(",")]
+    if unknown := [name for name in names if name not in known]:
+        raise InvalidConfiguration(f"unknown stage {', '.join(unknown)}; cdk.json has {', '.join(known)}")
+    return tuple(known[name] for name in names)
+
+
+def _checked(model: type[Model], value: object, where: str) -> Model:
+    if not isinstance(value, Mapping):
+        raise InvalidConfiguration(f"cdk.json: context.pousada{where} is missing or no object")
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        lines = (f"cdk.json: context.pousada{where}{_place(e['loc'])}: {e['msg']}" for e in error.errors())
+        raise InvalidConfiguration("\n".join(lines)) from None
+
+
+def _place(path: tuple[int | str, ...]) -> str:
+    return "".join(f".{step}" for step in path)

@@ -1,0 +1,111 @@
+"""Third-party packages as archives: the functions' layer, the Glue job's wheels.
+
+Building one needs the package index, and synthesising must not. So the assembly holds only the command
+(an asset may name an executable in place of a file): the CDK CLI runs it when it publishes, and only where
+no archive of the same digest lies in the account yet. The digest is of the requirements and the platform.
+
+    python3 -m infra.packages layer|wheels      builds, and prints the archive's path
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from aws_cdk import FileAssetLocation, Stack
+
+from infra.paths import FUNCTION_REQUIREMENTS, JOB_REQUIREMENTS, ROOT
+
+BUILT = ROOT / "cdk.out" / "packages"
+
+# The interpreter of the functions (infra/capabilities/function.py) and that of Glue 5.1, both on Amazon Linux 2023.
+_FUNCTION_PYTHON = "3.13"
+_JOB_PYTHON = "3.11"
+# A zip's own earliest date: equal contents give an equal archive.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PackageArchive:
+    """``what``: its name on the command line. ``suffix``: how the object's key must end."""
+
+    what: str
+    requirements: Path
+    platform: str
+    suffix: str
+    fill: Callable[[Path, Path], None]
+
+    @property
+    def file_name(self) -> str:
+        described = f"{self.what} {self.platform}\n".encode() + self.requirements.read_bytes()
+        return sha256(described).hexdigest() + self.suffix
+
+    def publish_with(self, stack: Stack) -> FileAssetLocation:
+        return stack.synthesizer.add_file_asset(
+            source_hash=self.file_name,
+            executable=["python3", "-m", "infra.packages", self.what],
+            display_name=f"Packages ({self.what})",
+        )
+
+    def build(self) -> Path:
+        """The archive's path; built before with the same requirements, it is not built again."""
+        archive = BUILT / self.file_name
+        if not archive.exists():
+            BUILT.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=BUILT) as folder:
+                self.fill(self.requirements, Path(folder))
+                unfinished = _zipped(Path(folder), archive.with_suffix(".unfinished"))
+            unfinished.rename(archive)
+        return archive
+
+
+def _install_layer(requirements: Path, folder: Path) -> None:
+    """``python/`` is where Lambda looks in a layer. No dependency but those pinned: the file names them all."""
+    _uv(
+        *("pip", "install", "--quiet", "--no-deps", "--no-compile-bytecode", "--only-binary", ":all:"),
+        *("--python-platform", "aarch64-manylinux_2_28", "--python-version", _FUNCTION_PYTHON),
+        *("--target", str(folder / "python"), "--requirements", str(requirements)),
+    )
+
+
+def _download_wheels(requirements: Path, folder: Path) -> None:
+    """Glue's *zip of wheels*: ``wheels/`` with the wheels and their requirements.txt."""
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    (wheels / "requirements.txt").write_bytes(requirements.read_bytes())
+    _uv(
+        *("tool", "run", "--quiet", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"),
+        *("--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64"),
+        *("--implementation", "cp", "--python-version", _JOB_PYTHON),
+        *("--dest", str(wheels), "--requirement", str(requirements)),
+    )
+
+
+def _uv(*arguments: str) -> None:
+    # Standard output is the CDK CLI's: it reads the archive's path there and nothing else.
+    subprocess.run([sys.executable, "-m", "uv", *arguments], check=True, stdout=sys.stderr)
+
+
+def _zipped(folder: Path, archive: Path) -> Path:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for file in files:
+            entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), _EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            zipped.writestr(entry, file.read_bytes())
+    return archive
+
+
+LAYER = PackageArchive("layer", FUNCTION_REQUIREMENTS, f"aarch64 {_FUNCTION_PYTHON}", ".zip", _install_layer)
+# Glue knows a zip of wheels by this ending alone.
+WHEELS = PackageArchive("wheels", JOB_REQUIREMENTS, f"x86_64 {_JOB_PYTHON}", ".gluewheels.zip", _download_wheels)
+
+if __name__ == "__main__":
+    print({archive.what: archive for archive in (LAYER, WHEELS)}[sys.argv[1]].build())

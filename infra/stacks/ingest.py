@@ -1,0 +1,40 @@
+"""Ingest: what vendors send and what is polled from them, into the raw bucket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from infra.capabilities.firewall import Firewall
+from infra.capabilities.function import dependency_layer
+from infra.capabilities.polling import Polling
+from infra.capabilities.webhook_api import API_STAGE, WebhookApi, WebhookFunction
+from infra.config import StageConfig
+from infra.stacks.storage import StorageStack
+from infra.target import Target
+
+
+class IngestStack(Stack):
+    """Output ``WebhookUrl``: vendors post to ``{WebhookUrl}/{vendor}/{propertyId}/{event}``."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        target: Target,
+        storage: StorageStack,
+        **props: Any,
+    ) -> None:
+        super().__init__(scope, id, stack_name=config.names.stack("ingest"), **props)
+        layer = dependency_layer(self) if target.packages else None
+        webhook = WebhookFunction(self, "Webhook", config=config, key=storage.key, layer=layer)
+        api = WebhookApi(self, "WebhookApi", config=config, function=webhook.function)
+        if target.firewall:
+            Firewall(self, "Firewall", config=config, stage=api.stage)
+        Polling(self, "Polling", config=config, target=target, key=storage.key, layer=layer)
+        address = target.api_url(api.api.rest_api_id, config.region, API_STAGE)
+        CfnOutput(self, "WebhookUrl", value=f"{address}/webhooks")

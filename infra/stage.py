@@ -1,0 +1,43 @@
+"""Which stacks one environment in one region has.
+
+Room is kept for the stacks of a later issue; where each belongs:
+
+    storage ── network ── database ──┐         network: VPC and endpoints, the functions' and the job's subnets
+       ├────── ingest                ├─ transform       database: RDS, its proxy, the database secret, migrations
+       └─────────────────────────────┘
+    observability (alarms on every dead-letter queue), governance: after all others, which know nothing of them
+"""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from infra.config import StageConfig, parse, select
+from infra.local_target import local_target
+from infra.stacks.ingest import IngestStack
+from infra.stacks.storage import StorageStack
+from infra.stacks.transform import TransformStack
+from infra.target import AWS
+
+
+def add_stages(app: cdk.App) -> tuple[PousadaStage, ...]:
+    """The stages of cdk.json; with ``-c stages=a,b`` those alone. Raises InvalidConfiguration."""
+    configured = parse(app.node.try_get_context("pousada"))
+    wanted = select(configured, app.node.try_get_context("stages"))
+    return tuple(PousadaStage(app, config) for config in wanted)
+
+
+class PousadaStage(cdk.Stage):
+    """``cdk deploy '{name}/*'`` deploys it whole, ``cdk deploy '{name}/ingest'`` a part."""
+
+    def __init__(self, scope: Construct, config: StageConfig) -> None:
+        # No account: taken from the credentials at deployment, so that synthesis needs none.
+        super().__init__(scope, config.name, env=cdk.Environment(account=config.account, region=config.region))
+        target = AWS if config.target == "aws" else local_target()
+        protected = {"termination_protection": target.deletion_protection}
+        self.storage = StorageStack(self, "storage", config=config, target=target, **protected)
+        self.ingest = IngestStack(self, "ingest", config=config, target=target, storage=self.storage)
+        self.transform = TransformStack(self, "transform", config=config, target=target, storage=self.storage)
+        cdk.Tags.of(self).add("application", config.prefix)
+        cdk.Tags.of(self).add("stage", config.name)

@@ -1,0 +1,36 @@
+"""Batch queue → one manifest: all that the queue hands over at once becomes one batch."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from shared.pipeline.manifest import manifest_of, read_event
+from shared.settings import EnvironmentModel, read
+from shared.storage.manifests import Manifests
+
+logger = Logger()
+metrics = Metrics()
+
+
+class Settings(EnvironmentModel):
+    work_bucket: str
+
+
+@cache
+def _manifests() -> Manifests:
+    return Manifests(read(Settings).work_bucket, boto3.client("s3"))
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handle(event: dict[str, Any], context: object) -> None:
+    """A failure leaves all messages in the queue; they come back and make the same manifest."""
+    manifest = manifest_of([read_event(record["body"]) for record in event["Records"]])
+    _manifests().add(manifest)
+    metrics.add_metric("ManifestObjects", MetricUnit.Count, len(manifest.objects))
+    logger.info("manifest written", batch_id=manifest.batch_id, objects=len(manifest.objects), size=manifest.size)

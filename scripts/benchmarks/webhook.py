@@ -1,0 +1,234 @@
+"""What the webhook function costs: our own work per delivery, and its cold import.
+
+Three medians of the same signed deliveries, each seen once:
+
+    core    the pure part: parse, verify, envelope, key
+    own     the whole handler with AWS answered in memory: Powertools' idempotency, log and metrics included
+    sdk     the same with boto3 included: requests are built and signed, canned answers are parsed
+
+The import ratio compares fresh interpreters, in turns: one imports the handler as Lambda's init phase
+does (settings read, clients made), the other imports boto3 and makes an S3 and a DynamoDB client.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import boto3
+from botocore.awsrequest import AWSResponse
+
+from lambdas.webhook import handler
+from lambdas.webhook.landing import Landing
+from lambdas.webhook.receiver import Receiver
+from lambdas.webhook.telemetry import logger
+from shared.pipeline import delivery
+from shared.storage.raw_lake import RawLake
+from shared.storage.secrets import Secrets
+from shared.vendors.hostpms.webhook import sign
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDRESS = {"vendor": "hostpms", "propertyId": "PT-LIS-001", "event": "reservation.created"}
+SECRET = "a-secret-of-the-benchmark"
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "benchmark",
+    "AWS_SECRET_ACCESS_KEY": "benchmark",
+    "AWS_LAMBDA_FUNCTION_NAME": "webhook",
+    "RAW_BUCKET": "raw",
+    "IDEMPOTENCY_TABLE": "webhook-idempotency",
+}
+HANDLER = "import lambdas.webhook.handler"
+BASELINE = "import boto3; boto3.client('s3'); boto3.client('dynamodb')"
+_TIMED = "import time; began = time.perf_counter(); {}; print(time.perf_counter() - began)"
+
+Connect = Callable[[str], Any]
+
+
+def run(deliveries: int = 2000, imports: int = 11) -> dict[str, float]:
+    """Microseconds per delivery (``*_us_*``), milliseconds of import (``*_ms``), and ``import_ratio``."""
+    with mock.patch.dict(os.environ, ENVIRONMENT):
+        core = _core_times(deliveries)
+        own = _handler_times(deliveries, _in_memory)
+        sdk = _handler_times(deliveries, _canned)
+    return {
+        **_summary("own", own),
+        **import_times(imports),
+        **_summary("core", core),
+        **_summary("sdk", sdk),
+        "deliveries": deliveries,
+    }
+
+
+def _summary(what: str, seconds: list[float]) -> dict[str, float]:
+    percentiles = quantiles(seconds, n=100)
+    return {f"{what}_us_p50": round(percentiles[49] * 1e6, 1), f"{what}_us_p99": round(percentiles[98] * 1e6, 1)}
+
+
+# -- cold import ---------------------------------------------------------------------------------
+
+
+def import_times(runs: int) -> dict[str, float]:
+    """Medians of ``runs`` fresh interpreters each."""
+    for statement in (BASELINE, HANDLER):
+        _import_seconds(statement)  # the first import of all compiles
+    # In turns, so that a busy moment of the machine falls on both.
+    pairs = [(_import_seconds(BASELINE), _import_seconds(HANDLER)) for _ in range(runs)]
+    baseline, ours = (median(times) for times in zip(*pairs, strict=True))
+    return {
+        "import_ratio": round(ours / baseline, 3),
+        "import_ms": round(ours * 1000, 1),
+        "import_baseline_ms": round(baseline * 1000, 1),
+    }
+
+
+def _import_seconds(statement: str) -> float:
+    environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", _TIMED.format(statement)]
+    return float(subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout)
+
+
+# -- the deliveries ------------------------------------------------------------------------------
+
+
+def _events(count: int) -> Iterator[dict[str, Any]]:
+    """Proxy events as API Gateway hands them over: all different, signed now, base64-encoded."""
+    timestamp = str(int(datetime.now(UTC).timestamp()))
+    for number in range(count):
+        body = json.dumps(_reservation(number)).encode()
+        headers = {"X-HostPMS-Signature": sign(timestamp, body, SECRET), "X-HostPMS-Timestamp": timestamp}
+        yield {
+            "pathParameters": ADDRESS,
+            "headers": headers,
+            "multiValueHeaders": {name: [value] for name, value in headers.items()},
+            "body": base64.b64encode(body).decode(),
+            "isBase64Encoded": True,
+            "requestContext": {"requestId": f"request-{number}"},
+        }
+
+
+def _reservation(number: int) -> dict[str, Any]:
+    return {
+        "reservation_id": f"RSV-{number}",
+        "property_id": "PT-LIS-001",
+        "guest": {"guest_id": "G-77", "name": "João Silva", "email": "joao.silva@example.pt", "country": "PT"},
+        "room": {"type": "Quarto Duplo", "number": "201", "floor": 2},
+        "dates": {"check_in": "2024-03-20", "check_out": "2024-03-25", "updated_at": "2024-03-01T10:30:00Z"},
+        "pricing": {"total": 450.00, "currency": "EUR", "rate_plan": "Flexível", "iva": 103.50, "deposit": 0.00},
+        "status": "confirmado",
+        "channel": "booking_com",
+        "payment_method": "credit_card",
+        "adults": 2,
+        "children": 0,
+        "special_requests": "Quarto silencioso",
+    }
+
+
+# -- our own work --------------------------------------------------------------------------------
+
+
+def _core_times(count: int) -> list[float]:
+    def take(event: dict[str, Any]) -> None:
+        request = delivery.read(event)
+        call = delivery.delivery_of(request, delivery.address_of(request))
+        now = datetime.now(UTC)
+        delivery.raw_delivery(call, delivery.verify(call, (SECRET,), now), now)
+
+    return _times(take, count)
+
+
+def _handler_times(count: int, connect: Connect) -> list[float]:
+    """``connect`` gives the client of a service, in place of ``boto3.client``."""
+    context = SimpleNamespace(
+        function_name="webhook",
+        memory_limit_in_mb=512,
+        invoked_function_arn="arn:aws:lambda:eu-west-1:000000000000:function:webhook",
+        aws_request_id="request",
+        get_remaining_time_in_millis=lambda: 10_000,
+    )
+    receiver = _receiver(connect)
+    with mock.patch.object(handler, "receiver", lambda: receiver), _silence():
+        return _times(lambda event: _expect_taken(handler.handle(event, context)), count)
+
+
+def _receiver(connect: Connect) -> Receiver:
+    lake = RawLake(ENVIRONMENT["RAW_BUCKET"], connect("s3"))
+    landing = Landing(lake, connect("dynamodb"), ENVIRONMENT["IDEMPOTENCY_TABLE"])
+    return Receiver(Secrets(lambda: connect("secretsmanager")), landing)
+
+
+def _expect_taken(answer: dict[str, Any]) -> None:
+    if answer["body"] != '{"result": "accepted"}':
+        raise RuntimeError(f"the benchmark's delivery was answered {answer['statusCode']}")
+
+
+def _times(take: Callable[[dict[str, Any]], None], count: int) -> list[float]:
+    """Seconds of each of ``count`` deliveries, after a tenth as many to warm up."""
+    warm_up = count // 10
+    seconds = []
+    for event in list(_events(warm_up + count)):
+        began = perf_counter()
+        take(event)
+        seconds.append(perf_counter() - began)
+    return seconds[warm_up:]
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Log lines and metrics are written, as they are in Lambda, but to nowhere."""
+    console = logger.registered_handler
+    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+        stream = console.setStream(nowhere)  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            console.setStream(stream)  # type: ignore[attr-defined]
+
+
+# -- AWS, answered here --------------------------------------------------------------------------
+
+
+def _in_memory(service: str) -> Any:
+    """The least a client may be: each call the function makes has its answer ready."""
+    return {
+        "s3": SimpleNamespace(put_object=lambda **_: {}),
+        "dynamodb": SimpleNamespace(put_item=lambda **_: {}, update_item=lambda **_: {}),
+        "secretsmanager": SimpleNamespace(get_secret_value=lambda **_: {"SecretString": _secret()}),
+    }[service]
+
+
+def _canned(service: str) -> Any:
+    """A real client whose requests are answered just before they would reach the network."""
+    contents = {"s3": b"", "dynamodb": b"{}", "secretsmanager": json.dumps({"SecretString": _secret()}).encode()}
+    content = contents[service]
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        return AWSResponse(request.url, 200, {"Content-Length": str(len(content))}, _Canned(content))
+
+    client = boto3.client(service)
+    client.meta.events.register_first("before-send.*", answer)
+    return client
+
+
+class _Canned(io.BytesIO):
+    """The one method of urllib3's response that botocore reads a body with."""
+
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+def _secret() -> str:
+    return json.dumps({"current": SECRET})

@@ -1,0 +1,184 @@
+"""``pousada poll``, ``etl`` and ``replay``: the pipeline's work, now rather than at the hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from scripts.cli import output, replaying
+from scripts.cli.queues import Queue
+from scripts.cli.stage import Options, Stage
+from scripts.cli.waiting import Patience
+from shared.errors import Misconfigured, NotFound
+from shared.pipeline.poll_orders import PollOrder
+from shared.pipeline.sync_runs import SyncRun
+from shared.storage.sync_state import SyncRuns
+from shared.streams import Stream
+
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait at most.")]
+PENDING = "manifests/pending/"
+_ENDED = frozenset({"succeeded", "failed"})
+_JOB_ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR"})
+
+
+def poll(
+    context: typer.Context,
+    property_id: Annotated[str | None, typer.Option(help="Only this hotel.")] = None,
+    entity: Annotated[str | None, typer.Option(help="Only booking, guest, room or payment.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the sync runs to end, and show them.")] = False,
+    timeout: Timeout = 1800,
+) -> None:
+    """Poll the vendors now: every active hotel and entity, or those named.
+
+    With [b]--wait[/b] the exit status is 1 if a sync run failed.
+
+    [b]Example[/b]: scripts/pousada poll --property-id PT-LIS-001 --entity booking --wait
+    """
+    options: Options = context.obj
+    stage = options.open()
+    streams = list(_streams(stage, property_id, entity))
+    if not streams:
+        raise NotFound("no active hotel and entity of that name", fix="see `pousada status`")
+    began = datetime.now(UTC)
+    queue = Queue(stage.client("sqs"), stage.names.poll_queue)
+    for stream in streams:
+        queue.send(msgspec.json.encode(PollOrder(**stream._asdict())))
+    output.say(f"ordered {len(streams)} polls")
+    if wait and any(run.status == "failed" for run in _runs(stage, streams, began, timeout)):
+        raise typer.Exit(1)
+
+
+def _streams(stage: Stage, property_id: str | None, entity: str | None) -> Iterator[Stream]:
+    for integration in stage.integrations.active():
+        for stream in integration.streams:
+            if property_id in (None, stream.property_id) and entity in (None, stream.entity):
+                yield stream
+
+
+def _runs(stage: Stage, streams: Sequence[Stream], began: datetime, timeout: float) -> list[SyncRun]:
+    """Waits for a run of each stream that ended after ``began``, and shows them."""
+    records = SyncRuns(stage.table(stage.names.sync_state_table), lambda: datetime.now(UTC))
+    ended: dict[Stream, SyncRun] = {}
+    with output.progress() as bar:
+        task = bar.add_task("polling", total=len(streams))
+
+        def look() -> bool:
+            for stream in streams:
+                run = records.last_run(*stream)
+                # A run that was at work already when we asked does what was asked for, too.
+                if run and run.status in _ENDED and (run.finished_at or run.started_at) >= began:
+                    ended[stream] = run
+            bar.update(task, completed=len(ended))
+            return len(ended) == len(streams)
+
+        Patience(timeout).until(look, f"{len(streams)} sync runs")
+    runs = sorted(ended.values(), key=lambda run: run.stream)
+    shown = ((*run.stream, run.status, run.fetched, run.pages, run.error) for run in runs)
+    output.table("sync runs", ("vendor", "property", "entity", "status", "fetched", "pages", "error"), shown)
+    return runs
+
+
+def etl(
+    context: typer.Context,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the job run to end, and tell how.")] = False,
+    timeout: Timeout = 3600,
+) -> None:
+    """Run the batch job now, over all raw objects that have come in so far.
+
+    First waits until the batch queue is drained into manifests (up to the batching window: five minutes on AWS). A run
+    that fails leaves its manifests pending; the next one repeats them and doubles nothing.
+
+    [b]Example[/b]: scripts/pousada etl --wait
+    """
+    options: Options = context.obj
+    stage = options.open()
+    _drain(Queue(stage.client("sqs"), stage.names.batch_queue), timeout)
+    manifests = pending(stage)
+    if not manifests:
+        output.say("nothing is pending: no raw object has come since the last run")
+        return
+    glue = stage.client("glue")
+    try:
+        run = str(glue.start_job_run(JobName=stage.names.glue_job)["JobRunId"])
+    except glue.exceptions.ConcurrentRunsExceededException:
+        raise Misconfigured("the job is running already", fix="wait for it; it takes what was pending at its start") from None
+    output.say(f"job {stage.names.glue_job}, run {run}: {manifests} manifests")
+    if wait:
+        _await_job(stage, run, manifests, timeout)
+
+
+def _drain(queue: Queue, timeout: float) -> None:
+    with output.progress() as bar:
+        first = queue.depth().total
+        task = bar.add_task("raw objects into manifests", total=first)
+        empty = 0
+
+        def look() -> bool:
+            nonlocal empty
+            left = queue.depth().total
+            bar.update(task, completed=max(0, first - left))
+            # SQS counts approximately: empty is what was empty twice.
+            empty = 0 if left else empty + 1
+            return empty >= 2
+
+        Patience(timeout, interval=0.5).until(look, "the batch queue to drain")
+
+
+def pending(stage: Stage) -> int:
+    """How many manifests wait for a run."""
+    pages = stage.client("s3").get_paginator("list_objects_v2").paginate(Bucket=stage.names.work_bucket, Prefix=PENDING)
+    return sum(page.get("KeyCount", len(page.get("Contents", ()))) for page in pages)
+
+
+def _await_job(stage: Stage, run: str, manifests: int, timeout: float) -> None:
+    found: dict[str, Any] = {}
+    with output.progress() as bar:
+        task = bar.add_task("job", total=manifests)
+
+        def look() -> bool:
+            found.update(stage.client("glue").get_job_run(JobName=stage.names.glue_job, RunId=run)["JobRun"])
+            bar.update(task, description=f"job {found['JobRunState'].lower()}", completed=max(0, manifests - pending(stage)))
+            return found["JobRunState"] in _JOB_ENDED
+
+        Patience(timeout).until(look, f"job run {run}")
+    if found["JobRunState"] != "SUCCEEDED":
+        reason = found.get("ErrorMessage") or "it gave no reason"
+        raise Misconfigured(f"job run {run}: {found['JobRunState'].lower()}: {reason}", fix="docs/runbook.md")
+    output.say(f"job run {run} succeeded in {found.get('ExecutionTime', 0)} s")
+
+
+def replay(
+    context: typer.Context,
+    prefix: Annotated[str, typer.Option(help="Of the raw keys: {vendor}/{property}/webhooks|polling|…/{event or entity}/…")],
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what came on this day (UTC) or later.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List the keys and send nothing.")] = False,
+) -> None:
+    """Send raw objects through the pipeline again: after a mended mapping, or to rebuild what was lost.
+
+    Both paths take them, live and batch. Rows that are as new already stay as they are. Needs no vendor.
+
+    [b]Example[/b]: scripts/pousada replay --prefix hostpms/PT-LIS-001/polling/booking/ --since 2026-03-01 --dry-run
+    """
+    options: Options = context.obj
+    stage = options.open()
+    objects = replaying.objects_under(stage.raw_lake, prefix, since.date() if since else None)
+    if dry_run:
+        for found in objects:
+            typer.echo(found.key)
+        return
+    send_again(stage, list(objects))
+
+
+def send_again(stage: Stage, objects: Sequence[replaying.RawObject]) -> None:
+    """Replays ``objects`` with progress."""
+    with output.progress() as bar:
+        task = bar.add_task("replaying", total=len(objects))
+        for count in replaying.replay(stage.client("events"), stage.names.raw_bucket, objects):
+            bar.advance(task, count)
+    output.say(f"replayed {len(objects)} raw objects")

@@ -1,0 +1,137 @@
+"""Takes a hotel in: its secrets, its integration item, its webhook subscription at the vendor.
+
+Every step can be taken again. The order makes a half-done onboarding harmless: what a delivery or a poll needs is in
+place before the vendor is asked to send, and an old subscription ends only once the new one is written down.
+"""
+
+from __future__ import annotations
+
+import secrets as randomness
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+
+from shared.errors import Malformed, NotFound
+from shared.names import oauth_credentials_name, webhook_secret_name
+from shared.pipeline import raw_keys
+from shared.storage.integrations import Integration, Integrations
+from shared.storage.secrets import OAuthCredentials, Secrets, WebhookSecret
+from shared.vendors.registry import part
+
+
+@dataclass(frozen=True, slots=True)
+class Hotel:
+    """What the operator tells. ``webhook_secret`` None: the one there is, else a new one."""
+
+    vendor: str
+    property_id: str
+    base_url: str
+    time_zone: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    webhook_secret: str | None = field(default=None, repr=False)
+    entities: Sequence[str] = ()
+    """What to poll; none named: all that the vendor lists."""
+
+
+class SubscribingApi(Protocol):
+    def subscribe(self, url: str, events: Sequence[str], secret: str) -> str: ...
+    def unsubscribe(self, subscription_id: str) -> None: ...
+
+
+class Onboarded(NamedTuple):
+    integration: Integration
+    subscribed: bool
+    """False: the subscription that was there goes on."""
+    rotated: bool
+    """The webhook secret is another than before; the one before still verifies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """Where hotels are taken in. ``connect`` makes the vendor's client from base URL and credentials."""
+
+    secrets: Secrets
+    integrations: Integrations
+    webhook_url: str
+    connect: Callable[[str, str, OAuthCredentials], SubscribingApi]
+    clock: Callable[[], datetime]
+
+    def take_in(self, hotel: Hotel, resubscribe: bool = False) -> Onboarded:
+        """Raises NotFound or Malformed (what was told is wrong), CredentialsRefused, and what the stores raise."""
+        checked = _checked(hotel)
+        credentials = OAuthCredentials(hotel.client_id, hotel.client_secret)
+        self.secrets.write(oauth_credentials_name(hotel.vendor, hotel.property_id), credentials)
+        secret, rotated = self._webhook_secret(hotel)
+        before = self._integration(hotel)
+        integration = self._item(hotel, checked, before)
+        self.integrations.put(integration)
+        if not (resubscribe or rotated or _may_keep(before, hotel)):
+            return Onboarded(integration, subscribed=False, rotated=False)
+        api = self.connect(hotel.property_id, hotel.base_url, credentials)
+        return Onboarded(self._subscribe(api, integration, secret, before), subscribed=True, rotated=rotated)
+
+    def _webhook_secret(self, hotel: Hotel) -> tuple[str, bool]:
+        """The current secret, and whether it took another's place."""
+        name = webhook_secret_name(hotel.vendor, hotel.property_id)
+        try:
+            before = self.secrets.read(name, WebhookSecret, max_age=0).current
+        except NotFound:
+            before = None
+        current = hotel.webhook_secret or before or randomness.token_urlsafe(32)
+        if current != before:
+            self.secrets.write(name, WebhookSecret(current, previous=before))
+        return current, before not in (None, current)
+
+    def _integration(self, hotel: Hotel) -> Integration | None:
+        try:
+            return self.integrations.get(hotel.property_id, hotel.vendor)
+        except NotFound:
+            return None
+
+    def _item(self, hotel: Hotel, entities: Sequence[str], before: Integration | None) -> Integration:
+        return Integration(
+            property_id=hotel.property_id,
+            vendor=hotel.vendor,
+            time_zone=hotel.time_zone,
+            base_url=hotel.base_url,
+            entities=tuple(entities),
+            subscription_id=before.subscription_id if before else None,
+            onboarded_at=before.onboarded_at if before and before.onboarded_at else self.clock(),
+        )
+
+    def _subscribe(
+        self, api: SubscribingApi, integration: Integration, secret: str, before: Integration | None
+    ) -> Integration:
+        url = f"{self.webhook_url}/{integration.vendor}/{integration.property_id}"
+        events: Mapping[str, str] = part(integration.vendor, "webhook").EVENTS
+        subscription_id = api.subscribe(url, list(events), secret)
+        subscribed = msgspec.structs.replace(integration, subscription_id=subscription_id)
+        self.integrations.put(subscribed)
+        # A vendor may answer a second subscription of one address with the first one's id.
+        old = before.subscription_id if before and before.base_url == integration.base_url else None
+        if old not in (None, subscription_id):
+            api.unsubscribe(old)
+        return subscribed
+
+
+def _may_keep(before: Integration | None, hotel: Hotel) -> bool:
+    return before is not None and before.subscription_id is not None and before.base_url == hotel.base_url
+
+
+def _checked(hotel: Hotel) -> Sequence[str]:
+    """The entities to poll. Raises NotFound or Malformed before anything is written."""
+    listed: Mapping[str, Any] = part(hotel.vendor, "api").ENTITIES
+    if unknown := [entity for entity in hotel.entities if entity not in listed]:
+        raise NotFound(f"{hotel.vendor} lists no {', '.join(unknown)}; the known are {', '.join(listed)}")
+    if not raw_keys.is_segment(hotel.property_id):
+        raise Malformed("a property id has letters, digits, dot, dash and underscore, and no other characters")
+    try:
+        ZoneInfo(hotel.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise NotFound(f"unknown time zone {hotel.time_zone}", fix="as IANA names it, e.g. Europe/Lisbon") from None
+    return hotel.entities or list(listed)

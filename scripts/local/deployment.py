@@ -1,0 +1,63 @@
+"""Deploys this repository's own stacks onto the embedded AWS, with the same commands as onto a real account."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.local import environment, processes
+from shared.errors import Misconfigured
+from shared.names import Names
+from shared.storage import migrations
+
+CDK = environment.ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
+SECONDS = 600.0
+
+
+def bootstrap(variables: Mapping[str, str], folder: Path) -> None:
+    """``cdk bootstrap``: the bucket and the roles that a deployment needs. Raises Misconfigured."""
+    # No app: it would be synthesised only to find out the environment that is named here.
+    account = f"aws://{environment.ACCOUNT}/{environment.REGION}"
+    _cdk("bootstrap", ["bootstrap", account, "--app", ""], variables, folder)
+
+
+def deploy(stage: str, variables: Mapping[str, str], folder: Path) -> None:
+    """``cdk deploy`` of every stack of ``stage``. Raises Misconfigured."""
+    # An output folder of its own: two deployments of one clone at once would write into one another's.
+    output = ["--output", str(folder / "cdk.out"), "--context", f"stages={stage}"]
+    options = ["--require-approval", "never", "--concurrency", "4", "--progress", "events"]
+    _cdk("deploy", ["deploy", f"{stage}/*", *options, *output], variables, folder)
+
+
+def _cdk(what: str, arguments: Sequence[str], variables: Mapping[str, str], folder: Path) -> None:
+    log = folder / f"cdk-{what}.log"
+    if not CDK.exists():
+        raise Misconfigured("the CDK command line is not installed", fix="run scripts/setup")
+    command = ["node", str(CDK), *arguments, "--no-notices", "--no-color", "--ci"]
+    with log.open("wb") as output:
+        status = subprocess.run(
+            command,
+            cwd=environment.ROOT,
+            env={**variables, processes.MARK: str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=SECONDS,
+            check=False,
+        ).returncode
+    if status:
+        end = processes.end_of(log, lines=40)
+        raise Misconfigured(f"cdk {what} failed with exit status {status}; its output ends with:\n{end}", fix=f"see {log}")
+
+
+def prepare_database(names: Names, conninfo: str, secret: Mapping[str, Any], secrets_manager: Any) -> None:
+    """Migrates the database and stores its credentials where the functions and the job look for them."""
+    migrations.upgrade(conninfo)
+    text = json.dumps(dict(secret))
+    try:
+        secrets_manager.create_secret(Name=names.database_secret, SecretString=text)
+    except secrets_manager.exceptions.ResourceExistsException:
+        secrets_manager.put_secret_value(SecretId=names.database_secret, SecretString=text)

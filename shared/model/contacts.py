@@ -1,0 +1,88 @@
+"""Phones, e-mail addresses, countries and tax ids: normalised by well-kept libraries, with a fast road
+for the plain case (a library's full parse costs 20 to 60 µs, a whole reservation's mapping 8)."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from operator import mul
+
+import phonenumbers
+import pycountry
+from email_validator import EmailNotValidError, validate_email
+from stdnum.pt import nif
+
+# A subset of what email_validator accepts, so that the fast road never says yes where it says no.
+_PLAIN_EMAIL = re.compile(
+    r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+"
+    r"(?!(?:test|invalid|local|localhost|onion|arpa|alt)$)[a-z]{2,24}",
+    re.ASCII,
+)
+# A Portuguese or Spanish number as both countries' plans have it today.
+_PLAIN_PHONE = re.compile(r"\+351(?:9[1236]\d|2[1-9]\d)\d{6}|\+34[6789]\d{8}", re.ASCII)
+_NIF_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, 1)
+_NIF_ZERO = 48 * sum(_NIF_WEIGHTS)  # an ASCII digit is 48 more than what it says
+_ALPHA_2 = frozenset(country.alpha_2 for country in pycountry.countries)
+
+
+def is_email(address: str) -> bool:
+    """Whether ``address`` is well formed; nobody is asked whether it exists."""
+    if len(address) <= 64 and _PLAIN_EMAIL.fullmatch(address):
+        return True
+    return _is_rare_email(address)
+
+
+@lru_cache(maxsize=4096)
+def _is_rare_email(address: str) -> bool:
+    try:
+        validate_email(address, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return False
+    return True
+
+
+def e164(phone: str, country: str | None) -> str | None:
+    """``phone`` as E.164, read as a number of ``country`` (ISO alpha-2) where it has no prefix.
+
+    None where it is no possible number.
+    """
+    if _PLAIN_PHONE.fullmatch(phone):
+        return phone
+    return _rare_e164(phone, country)
+
+
+@lru_cache(maxsize=4096)
+def _rare_e164(phone: str, country: str | None) -> str | None:
+    try:
+        number = phonenumbers.parse(phone, country)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def alpha_2(country: str) -> str | None:
+    """ISO 3166-1 alpha-2 of a country's code or English name; None where there is none such."""
+    return country if country in _ALPHA_2 else _rare_alpha_2(country)
+
+
+@lru_cache(maxsize=1024)
+def _rare_alpha_2(country: str) -> str | None:
+    try:
+        return str(pycountry.countries.lookup(country.strip()).alpha_2)
+    except LookupError:
+        return None
+
+
+def is_nif(tax_id: str) -> bool:
+    """Whether ``tax_id`` is a Portuguese NIF: nine digits, the last a check digit (modulo 11).
+
+    Nine plain digits are summed here; any other spelling is python-stdnum's to judge.
+    """
+    if len(tax_id) != 9 or not (tax_id.isascii() and tax_id.isdigit()) or tax_id[0] == "0":
+        return bool(nif.is_valid(tax_id))
+    digits = tax_id.encode()
+    remainder = (sum(map(mul, digits, _NIF_WEIGHTS)) - _NIF_ZERO) % 11
+    # The check digit that would be 10 is written 0, and leaves 1 of the last weighted sum.
+    return remainder == 0 or (remainder == 1 and digits[8] == 48)

@@ -1,0 +1,58 @@
+"""What a vendor's mapping is given and gives: shared by all vendors' ``mapping`` modules."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, tzinfo
+from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
+
+Row: TypeAlias = Any
+"""An instance of ``columns.row_type(entity)``."""
+
+
+class Warned(Counter[tuple[str, str, str]]):
+    """How often each ``(entity, rule, field)`` was warned of: counted per vendor, so that drift is seen."""
+
+    def add(self, entity: str, rule: str, field: str) -> None:
+        self[entity, rule, field] += 1
+
+    def unknown_word(self, entity: str, field: str) -> str:
+        """Counts a word that the vendor's table does not have; returns the word for it."""
+        self[entity, "unknown_word", field] += 1
+        return "unknown"
+
+
+@dataclass(slots=True)
+class MappingContext:
+    """What a mapping may know besides the record: the property it came from, and its calendar."""
+
+    property_id: str
+    time_zone: tzinfo = UTC
+    warned: Warned = field(default_factory=Warned)
+
+    @classmethod
+    def of(cls, property_id: str, time_zone: str | None) -> MappingContext:
+        """``time_zone``: IANA name, None for UTC. Raises ZoneInfoNotFoundError."""
+        return cls(property_id, ZoneInfo(time_zone) if time_zone else UTC)
+
+    def local_date(self, instant: datetime) -> date:
+        """The hotel's calendar date at ``instant``."""
+        return instant.astimezone(self.time_zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A raw record that leads to no row: why, and where it lies. Holds nothing of its content."""
+
+    vendor: str
+    property_id: str
+    entity: str
+    reason: str
+    field: str | None
+    raw_key: str
+    raw_line: int
+    mapping_version: int
+    external_id: str | None = None
+    received_at: datetime | None = None

@@ -1,0 +1,109 @@
+"""Every resource name, from one typed object: stacks, functions, scripts and tests read names here.
+
+Names carry no account id (DESIGN.md §5). Bucket names are unique worldwide, so an organisation that
+deploys Pousada sets its own ``prefix`` in cdk.json.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one stage, e.g. ``Names("prod-eu-west-1")``; ``stage`` is the key in cdk.json."""
+
+    stage: str
+    prefix: str = "pousada"
+
+    def named(self, what: str) -> str:
+        return f"{self.prefix}-{self.stage}-{what}"
+
+    # -- S3 ------------------------------------------------------------------------------------
+    @property
+    def raw_bucket(self) -> str:
+        """Envelopes as they came: the commit point."""
+        return self.named("raw")
+
+    @property
+    def processed_bucket(self) -> str:
+        """Parquet history, one prefix per entity."""
+        return self.named("processed")
+
+    @property
+    def work_bucket(self) -> str:
+        """Manifests (``manifests/pending|done/``) and Athena's results (``athena-results/``)."""
+        return self.named("work")
+
+    # -- DynamoDB ------------------------------------------------------------------------------
+    @property
+    def idempotency_table(self) -> str:
+        return self.named("webhook-idempotency")
+
+    @property
+    def integrations_table(self) -> str:
+        return self.named("integrations")
+
+    @property
+    def sync_state_table(self) -> str:
+        return self.named("sync-state")
+
+    # -- SQS -----------------------------------------------------------------------------------
+    @property
+    def live_queue(self) -> str:
+        return self.named("live")
+
+    @property
+    def batch_queue(self) -> str:
+        return self.named("batch")
+
+    @property
+    def poll_queue(self) -> str:
+        return self.named("poll")
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        return (self.live_queue, self.batch_queue, self.poll_queue)
+
+    @staticmethod
+    def dead_letters_of(queue: str) -> str:
+        return f"{queue}-dead-letters"
+
+    # -- Compute -------------------------------------------------------------------------------
+    def function(self, folder: str) -> str:
+        """The deployed function of ``lambdas/<folder>/``."""
+        return self.named(folder)
+
+    @property
+    def glue_job(self) -> str:
+        return self.named("etl")
+
+    # -- Analytics -----------------------------------------------------------------------------
+    @property
+    def glue_database(self) -> str:
+        # Athena allows no hyphen in an unquoted database name.
+        return self.named("lake").replace("-", "_")
+
+    @property
+    def athena_workgroup(self) -> str:
+        return self.named("analysts")
+
+    # -- Secrets and stacks --------------------------------------------------------------------
+    @property
+    def database_secret(self) -> str:
+        """JSON ``{host, port, dbname, username, password}``, as RDS writes it."""
+        return f"{self.prefix}/{self.stage}/database"
+
+    def stack(self, what: str) -> str:
+        """CloudFormation's name for the stack ``what`` (storage, ingest, transform)."""
+        return self.named(what)
+
+
+def webhook_secret_name(vendor: str, property_id: str) -> str:
+    """JSON ``{"current": str, "previous": str | absent}``; both verify while a secret rotates."""
+    return f"{vendor}/{property_id}/webhook-secret"
+
+
+def oauth_credentials_name(vendor: str, property_id: str) -> str:
+    """JSON ``{"client_id": str, "client_secret": str}``."""
+    return f"{vendor}/{property_id}/oauth-credentials"

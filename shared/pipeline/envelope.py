@@ -1,0 +1,69 @@
+"""The envelope: one raw record and how it came (DESIGN.md §3).
+
+A webhook object holds one envelope; a polled, fetched or imported page holds one per line (NDJSON).
+The payload is the vendor's own text, byte for byte: ``msgspec.Raw`` carries it through unparsed, so a
+number such as ``450.00`` keeps its digits and the raw lake can always be mapped again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from shared.errors import Malformed
+
+Channel = Literal["webhook", "poll", "fetch", "import"]
+VERSION = 1
+
+
+class Envelope(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="v", tag=VERSION):
+    """``received_at``: UTC; for a poll the request's start (DESIGN.md §4, Order). Written with ``"v": 1``."""
+
+    vendor: str
+    property_id: str
+    channel: Channel
+    received_at: datetime
+    payload: msgspec.Raw
+    entity: str | None = None
+    event: str | None = None
+    delivery_id: str | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Envelope)
+
+
+def encode(envelope: Envelope) -> bytes:
+    return _encoder.encode(envelope)
+
+
+def encode_page(envelopes: Iterable[Envelope]) -> bytes:
+    """NDJSON. A payload printed over several lines is put on one: white space is not content."""
+    return b"".join(_encoder.encode(one_line(envelope)) + b"\n" for envelope in envelopes)
+
+
+def one_line(envelope: Envelope) -> Envelope:
+    text = bytes(envelope.payload)
+    if b"\n" not in text and b"\r" not in text:
+        return envelope
+    compact = msgspec.json.format(text, indent=-1)
+    return msgspec.structs.replace(envelope, payload=msgspec.Raw(compact))
+
+
+def decode(line: bytes) -> Envelope:
+    """Raises Malformed; the message names the field, never its value."""
+    try:
+        return _decoder.decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise Malformed(f"not an envelope: {error}", reason="not_an_envelope") from None
+
+
+def lines(key: str, body: bytes) -> Iterator[bytes]:
+    """The envelopes' texts in the raw object at ``key`` (already decompressed), in order."""
+    if ".ndjson" in key:
+        yield from (line for line in body.split(b"\n") if line.strip())
+    else:
+        yield body

@@ -1,0 +1,106 @@
+"""A batch: a fixed set of raw objects that is handed to the Glue job (DESIGN.md §3).
+
+Everything about a batch is derived from the events that announced its objects, never from the moment:
+the same events, redelivered, make the same manifest under the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+
+from shared.errors import Malformed
+
+PENDING = "manifests/pending/"
+DONE = "manifests/done/"
+
+BUCKET_BYTES = 4 * 1024 * 1024
+"""Raw bytes, as stored, that make one bucket of rows: some 50,000 records of gzipped NDJSON, 200 MB in a worker."""
+GROUP_BYTES = 1024 * 1024
+GROUP_OBJECTS = 500
+"""What one map task reads at most, if it is more than one object."""
+
+
+class ObjectAddress(msgspec.Struct, frozen=True, order=True):
+    key: str
+    size: int
+    """Bytes as stored."""
+
+
+class RawEvent(msgspec.Struct, frozen=True):
+    """S3's "Object Created" as EventBridge brings it, or a replay's event of the same form."""
+
+    class Detail(msgspec.Struct, frozen=True):
+        class Bucket(msgspec.Struct, frozen=True):
+            name: str
+
+        bucket: Bucket
+        object: ObjectAddress
+
+    time: datetime
+    detail: Detail
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    batch_id: str
+    created_at: datetime
+    """UTC; the newest event's time: the day of the batch's Parquet partition."""
+    objects: tuple[ObjectAddress, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(address.size for address in self.objects)
+
+    @property
+    def buckets(self) -> int:
+        """Into how many ranges of ids the batch's rows are divided: bounds a worker's memory, and fixes the files."""
+        return 1 + self.size // BUCKET_BYTES
+
+    def groups(self) -> list[tuple[ObjectAddress, ...]]:
+        """The objects divided among map tasks: big ones alone, small ones together."""
+        groups: list[list[ObjectAddress]] = []
+        room = 0
+        for address in self.objects:
+            if not groups or address.size > room or len(groups[-1]) == GROUP_OBJECTS:
+                groups.append([])
+                room = GROUP_BYTES
+            groups[-1].append(address)
+            room -= address.size
+        return [tuple(group) for group in groups]
+
+
+_event_decoder = msgspec.json.Decoder(RawEvent)
+
+
+def read_event(message: str | bytes) -> RawEvent:
+    """The event in a queue's message. Raises Malformed."""
+    try:
+        return _event_decoder.decode(message)
+    except msgspec.DecodeError as error:
+        raise Malformed(f"not an event of a raw object: {error}", reason="not_a_raw_event") from None
+
+
+def manifest_of(events: Sequence[RawEvent]) -> Manifest:
+    """The manifest of ``events`` (at least one); an object that was announced twice is in it once."""
+    objects = tuple(sorted({event.detail.object.key: event.detail.object for event in events}.values()))
+    newest = max(event.time for event in events)
+    return Manifest(f"{newest:%Y%m%dT%H%M%SZ}-{_digest(address.key for address in objects)}", newest, objects)
+
+
+def _digest(keys: Iterable[str]) -> str:
+    return sha256("\n".join(keys).encode()).hexdigest()[:16]
+
+
+def encode(manifest: Manifest) -> bytes:
+    return msgspec.json.encode(manifest)
+
+
+def decode(text: bytes) -> Manifest:
+    """Raises Malformed."""
+    try:
+        return msgspec.json.decode(text, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise Malformed(f"not a manifest: {error}", reason="not_a_manifest") from None

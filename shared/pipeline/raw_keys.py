@@ -1,0 +1,77 @@
+"""Where a raw object lies in the raw bucket, and what its key tells (DESIGN.md §3).
+
+A key is made only of what the delivery or the run itself says, never of the moment it is written:
+a retried delivery or page then overwrites itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from shared.errors import Malformed
+
+# What may stand in a key's segment: no slash, no dot-dot, no blank (path traversal ends here).
+SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+_DIGEST_LENGTH = 16
+
+
+def is_segment(text: str) -> bool:
+    return SEGMENT.fullmatch(text) is not None and ".." not in text
+
+
+def webhook_key(
+    vendor: str, property_id: str, event: str, signed_at: datetime, body: bytes, delivery_id: str | None = None
+) -> str:
+    """``{vendor}/{property}/webhooks/{event}/{yyyy}/{mm}/{dd}/{delivery}-{digest}.json``.
+
+    ``signed_at`` (UTC) gives the day: the time of receipt would move a retry after midnight.
+    A delivery id that is no safe segment is told apart by its digest instead.
+    """
+    if delivery_id is None:
+        name = str(int(signed_at.timestamp() * 1000))
+    elif is_segment(delivery_id):
+        name = delivery_id
+    else:
+        name = digest(delivery_id.encode("utf-8", "surrogatepass"))
+    return f"{_folder(vendor, property_id, 'webhooks', event)}/{signed_at:%Y/%m/%d}/{name}-{digest(body)}.json"
+
+
+def page_key(
+    vendor: str, property_id: str, entity: str, started_at: datetime, run_id: str, page: int, channel: str = "polling"
+) -> str:
+    """``{vendor}/{property}/{polling|fetched|imports}/{entity}/{yyyy}/{mm}/{dd}/{run}-{page}.ndjson.gz``."""
+    folder = _folder(vendor, property_id, channel, entity)
+    return f"{folder}/{started_at:%Y/%m/%d}/{run_id}-{page:05d}.ndjson.gz"
+
+
+def _folder(*segments: str) -> str:
+    for segment in segments:
+        if not is_segment(segment):
+            raise Malformed("a segment of the raw key has characters it may not have", reason="unsafe_key")
+    return "/".join(segments)
+
+
+def digest(content: bytes) -> str:
+    return sha256(content).hexdigest()[:_DIGEST_LENGTH]
+
+
+@dataclass(frozen=True, slots=True)
+class RawAddress:
+    """What a raw key tells without opening the object."""
+
+    vendor: str
+    property_id: str
+    channel: str
+    kind: str
+    """The event of a webhook, the entity of everything else."""
+
+
+def parse(key: str) -> RawAddress:
+    """Raises Malformed where ``key`` is no raw key."""
+    parts = key.split("/")
+    if len(parts) != 8 or parts[2] not in ("webhooks", "polling", "fetched", "imports"):
+        raise Malformed("not a key of the raw bucket", reason="not_a_raw_key", key=key)
+    return RawAddress(*parts[:4])

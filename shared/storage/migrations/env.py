@@ -1,0 +1,8 @@
+"""alembic's entry: runs the migrations on the connection that ``upgrade`` opened and locked."""
+
+from alembic import context
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, version_table="schema_version", transaction_per_migration=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,87 @@
+"""A connection to PostgreSQL that outlives an invocation, and comes back where the server dropped it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from shared.errors import Misconfigured, StoreUnavailable
+
+
+class SecretReader(Protocol):
+    """boto3's Secrets Manager client."""
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]: ...
+
+
+def conninfo(secret: str, application: str = "pousada") -> str:
+    """libpq's connection string from the database's secret (``{host, port, dbname, username, password}``)."""
+    try:
+        fields = json.loads(secret)
+        return make_conninfo(
+            host=fields["host"],
+            port=fields["port"],
+            dbname=fields["dbname"],
+            user=fields["username"],
+            password=fields["password"],
+            sslmode=fields.get("sslmode", "require"),
+            application_name=application,
+            connect_timeout=5,
+        )
+    except (ValueError, KeyError, TypeError):
+        raise Misconfigured(
+            "the database's secret is not {host, port, dbname, username, password}",
+            fix="write it as RDS does, and sslmode where TLS is not wanted",
+        ) from None
+
+
+def conninfo_from_secret(secrets: SecretReader, name: str, application: str = "pousada") -> str:
+    return conninfo(secrets.get_secret_value(SecretId=name)["SecretString"], application)
+
+
+class Database:
+    """One connection, opened at first use. ``read_conninfo`` is asked anew for each connection: secrets rotate."""
+
+    def __init__(self, read_conninfo: Callable[[], str]) -> None:
+        self._read_conninfo = read_conninfo
+        self._connection: psycopg.Connection[Any] | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Cursor[Any]]:
+        """A cursor inside one transaction: committed at the end, rolled back on an exception.
+
+        Raises StoreUnavailable where the server cannot be reached or went away.
+        """
+        try:
+            with self._open().transaction(), self._open().cursor() as cursor:
+                yield cursor
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self.close()
+            raise StoreUnavailable(f"PostgreSQL: {type(error).__name__}", fix="it is tried again") from error
+
+    def run(self, work: Callable[[psycopg.Cursor[Any]], Any]) -> Any:
+        """``work`` in a transaction, begun again where another transaction stood in its way or the server dropped us."""
+        for attempt in Retrying(
+            retry=retry_if_exception_type((StoreUnavailable, psycopg.errors.DeadlockDetected)),
+            stop=stop_after_attempt(3),
+            wait=wait_random_exponential(multiplier=0.1, max=2),
+            reraise=True,
+        ):
+            with attempt, self.transaction() as cursor:
+                return work(cursor)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._read_conninfo(), autocommit=True)
+        return self._connection

@@ -1,0 +1,159 @@
+"""The raw bucket: every record as it came, one object per delivery or page (DESIGN.md §3).
+
+``shared.pipeline.raw_keys`` gives the keys. A key that ends in ``.gz`` holds a gzip file; callers hand
+over and get back the plain bytes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.errors import Malformed, NotFound, Refuse, Retry, StoreUnavailable, TooLarge
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+LARGEST = 256 * 1024 * 1024
+"""Bytes of one decompressed object: what a worker's memory holds, and where a gzip bomb ends."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+_CONTENT_TYPES = {
+    ".json": "application/json",
+    ".ndjson": "application/x-ndjson",
+    ".csv": "text/csv",
+    # The object is a gzip file, as its name says; with a Content-Encoding some clients would unpack it unasked.
+    ".gz": "application/gzip",
+}
+
+
+class RawObject(NamedTuple):
+    key: str
+    size: int
+    """Bytes as stored, so compressed where the key ends in ``.gz``."""
+
+
+class RawLake:
+    """``client`` is a boto3 S3 client; ``largest`` bounds the plain bytes of one object."""
+
+    def __init__(self, bucket: str, client: Any, largest: int = LARGEST) -> None:
+        self._bucket = bucket
+        self._client = client
+        self._largest = largest
+
+    def put(self, key: str, content: bytes) -> None:
+        """Stores ``content`` (plain) under ``key``, over whatever is there. Raises StoreUnavailable."""
+        stored = _compressed(content) if key.endswith(".gz") else content
+        content_type = _CONTENT_TYPES.get(key[key.rfind(".") :], "application/octet-stream")
+        with _store_errors(key):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=stored, ContentType=content_type)
+
+    def get(self, key: str) -> bytes:
+        """The plain bytes. Raises NotFound, TooLarge, Malformed (not the gzip its key says), StoreUnavailable."""
+        with _store_errors(key):
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            with answer["Body"] as body:
+                stored = body.read(self._largest + 1)
+        if len(stored) > self._largest:
+            raise _too_large(key)
+        return _decompressed(key, stored, self._largest) if key.endswith(".gz") else stored
+
+    def list(self, prefix: str) -> Iterator[RawObject]:
+        """Every object under ``prefix``, in the keys' order. Raises StoreUnavailable."""
+        with _store_errors(prefix):
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    yield RawObject(item["Key"], item["Size"])
+
+    def many(self, keys: Iterable[str], concurrency: int = 8) -> Iterator[tuple[str, bytes | Refuse | Retry]]:
+        """Each key with its plain bytes, in the order asked; fetched ``concurrency`` at a time.
+
+        At most twice that many bodies are in memory, however slowly they are taken. What ``get`` raises is
+        handed over in the body's place: one bad object does not keep the rest back. The client's connection pool (botocore's default: 10) bounds what
+        ``concurrency`` brings.
+        """
+        # Imported here: the webhook function puts and never fetches, and pays for each import when cold.
+        from concurrent.futures import ThreadPoolExecutor
+
+        pool = ThreadPoolExecutor(concurrency)
+        waiting: deque[tuple[str, Future[bytes | Refuse | Retry]]] = deque()
+        try:
+            for key in keys:
+                waiting.append((key, pool.submit(self._outcome, key)))
+                if len(waiting) == 2 * concurrency:
+                    yield _next(waiting)
+            while waiting:
+                yield _next(waiting)
+        finally:
+            # Also where the caller stops half-way: what is not begun is not fetched.
+            pool.shutdown(cancel_futures=True)
+
+    def _outcome(self, key: str) -> bytes | Refuse | Retry:
+        try:
+            return self.get(key)
+        except (Refuse, Retry) as error:
+            return error
+
+
+def _next(waiting: deque[tuple[str, Future[bytes | Refuse | Retry]]]) -> tuple[str, bytes | Refuse | Retry]:
+    key, future = waiting.popleft()
+    return key, future.result()
+
+
+def _compressed(content: bytes) -> bytes:
+    # zlib writes no time and no name into the header: the same page gives the same bytes.
+    compressor = zlib.compressobj(wbits=_GZIP)
+    return compressor.compress(content) + compressor.flush()
+
+
+def _decompressed(key: str, stored: bytes, largest: int) -> bytes:
+    """A gzip file may be several members one after the other; ``largest`` bounds their sum."""
+    plain = bytearray()
+    while True:
+        member = zlib.decompressobj(wbits=_GZIP)
+        try:
+            plain += member.decompress(stored, largest + 1 - len(plain))
+        except zlib.error:
+            raise _not_gzip(key) from None
+        if len(plain) > largest:
+            raise _too_large(key)
+        if not member.eof:
+            raise _not_gzip(key)
+        stored = member.unused_data
+        if not stored:
+            return bytes(plain)
+
+
+def _not_gzip(key: str) -> Malformed:
+    return Malformed("not the whole gzip file its key says", reason="not_gzip", key=key)
+
+
+def _too_large(key: str) -> TooLarge:
+    return TooLarge("a raw object beyond what one worker takes", reason="object_too_large", key=key)
+
+
+@contextmanager
+def _store_errors(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise _meaning(error.response["Error"]["Code"], key) from error
+    except BotoCoreError as error:
+        kind = type(error).__name__
+        raise StoreUnavailable(f"the raw bucket did not answer ({kind})", store="s3", key=key) from error
+
+
+def _meaning(code: str, key: str) -> NotFound | StoreUnavailable:
+    """NotFound is what no retry mends; a bucket that is missing or forbidden is our fault, not the key's."""
+    if code == "NoSuchKey":
+        return NotFound("no such raw object", reason="no_such_object", key=key)
+    if code == "InvalidObjectState":
+        fix = "restore it from Glacier first"
+        return NotFound("the raw object is archived", fix=fix, reason="archived_object", key=key)
+    return StoreUnavailable(f"the raw bucket refused ({code})", store="s3", key=key)

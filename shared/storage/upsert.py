@@ -1,0 +1,157 @@
+"""Rows into PostgreSQL: COPY into a staging table, then one guarded INSERT (DESIGN.md §4, Order).
+
+The guard is what makes every step repeatable and every interleaving end alike: a row gives way only to
+a greater one in ``order_columns``. Both paths go through here, so double application changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from shared.model.columns import TABLES, columns, content_columns, order_columns
+from shared.model.mapping import Row
+
+_MADE_HERE = ("version", "synced_at")
+"""What PostgreSQL fills in as it accepts a row."""
+
+@cache
+def staged_columns(entity: str) -> tuple[str, ...]:
+    """The columns that are staged, in the order of ``upsert_csv``'s fields."""
+    return tuple(column.name for column in columns(entity) if column.name not in _MADE_HERE)
+
+
+def upsert_rows(cursor: psycopg.Cursor[Any], entity: str, rows: Iterable[Row]) -> int:
+    """Upserts mapped rows; returns how many were written (inserted, changed, or moved on in order)."""
+    values = attrgetter(*staged_columns(entity))
+
+    def feed(copy: psycopg.Copy) -> None:
+        for row in rows:
+            copy.write_row(values(row))
+
+    return _upsert(cursor, entity, "text", feed)
+
+
+def upsert_csv(cursor: psycopg.Cursor[Any], entity: str, chunks: Iterable[bytes | memoryview]) -> int:
+    """Upserts rows given as CSV in ``staged_columns`` order (empty: null, ``""``: the empty string)."""
+
+    def feed(copy: psycopg.Copy) -> None:
+        for chunk in chunks:
+            copy.write(chunk)
+
+    return _upsert(cursor, entity, "csv", feed)
+
+
+def _upsert(
+    cursor: psycopg.Cursor[Any], entity: str, form: str, feed: Callable[[psycopg.Copy], None]
+) -> int:
+    statements = _statements(entity)
+    cursor.execute(statements.stage)
+    with cursor.copy(statements.copy[form]) as copy:
+        feed(copy)
+    # The staging table has no statistics, and a hash or merge join would read the whole of the table for
+    # each batch: the rows of a batch are few beside it, so that probing its index is right at every size.
+    cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+    cursor.execute(statements.merge)
+    written = cursor.rowcount
+    cursor.execute(statements.clear)
+    return written
+
+
+class _Statements:
+    def __init__(self, entity: str) -> None:
+        self.stage = _STAGE.format(stage=_stage(entity), table=_table(entity))
+        self.copy = {
+            form: _COPY.format(stage=_stage(entity), columns=_list(staged_columns(entity)), form=sql.SQL(form))
+            for form in ("text", "csv")
+        }
+        self.merge = _merge(entity)
+        self.clear = sql.SQL("TRUNCATE {}").format(_stage(entity))
+
+
+_statements = cache(_Statements)
+
+_STAGE = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
+_COPY = sql.SQL("COPY {stage} ({columns}) FROM STDIN (FORMAT {form})")
+_MERGE = sql.SQL(
+    """
+    INSERT INTO {table} AS held ({columns}, version, synced_at)
+    SELECT {staged}, 1, clock_timestamp()
+    FROM (SELECT DISTINCT ON (id) * FROM {stage} ORDER BY id, {newest_first}) AS staged
+    LEFT JOIN {table} AS present USING (id)
+    WHERE present.id IS NULL OR {staged_order} > {present_order}
+    ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET {assignments}
+    WHERE {excluded_order} > {held_order}
+    """
+)
+
+
+def _merge(entity: str) -> sql.Composed:
+    """The guarded upsert of what is staged.
+
+    DISTINCT ON keeps the newest of each id, for ON CONFLICT may touch a row only once. The join leaves out
+    what is not newer before it comes to a conflict: a conflict locks the row, and a lock is a write. Rows
+    are taken in the order of their ids, so that two batches can wait for each other but not deadlock.
+    """
+    return _MERGE.format(
+        table=_table(entity),
+        stage=_stage(entity),
+        columns=_list(staged_columns(entity)),
+        staged=_of("staged", staged_columns(entity)),
+        newest_first=sql.SQL(", ").join(sql.SQL("{} DESC").format(term) for term in _order_terms(entity, None)),
+        staged_order=_order(entity, "staged"),
+        present_order=_order(entity, "present"),
+        excluded_order=_order(entity, "excluded"),
+        held_order=_order(entity, "held"),
+        assignments=_assignments(entity),
+    )
+
+
+def _assignments(entity: str) -> sql.Composed:
+    """Content and order move on; ``version`` and ``synced_at`` only where the content changed.
+
+    ``raw_key`` is of the order, and moves on with equal content too: it still names an object that holds
+    exactly this content.
+    """
+    content = content_columns(entity)
+    changed = sql.SQL("({}) IS DISTINCT FROM ({})").format(_of("held", content), _of("excluded", content))
+    moving = dict.fromkeys([*content, *order_columns(entity)])
+    terms = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in moving]
+    terms.append(sql.SQL("synced_at = CASE WHEN {} THEN excluded.synced_at ELSE held.synced_at END").format(changed))
+    terms.append(sql.SQL("version = held.version + CASE WHEN {} THEN 1 ELSE 0 END").format(changed))
+    return sql.SQL(", ").join(terms)
+
+
+def _of(table: str, names: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(table, name) for name in names)
+
+
+def _order(entity: str, table: str) -> sql.Composed:
+    return sql.SQL("({})").format(sql.SQL(", ").join(_order_terms(entity, table)))
+
+
+def _order_terms(entity: str, table: str | None) -> list[sql.Composable]:
+    """A vendor that does not say when a record changed ranks it below every record that says so."""
+    terms: list[sql.Composable] = []
+    for name in order_columns(entity):
+        column = sql.Identifier(table, name) if table else sql.Identifier(name)
+        terms.append(sql.SQL("coalesce({}, '-infinity')").format(column) if name == "source_updated_at" else column)
+    return terms
+
+
+def _table(entity: str) -> sql.Identifier:
+    return sql.Identifier("hotel", TABLES[entity])
+
+
+def _stage(entity: str) -> sql.Identifier:
+    return sql.Identifier(f"stage_{TABLES[entity]}")
+
+
+def _list(names: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(map(sql.Identifier, names))
