@@ -20,10 +20,11 @@ from time import perf_counter
 from typing import NamedTuple
 
 import boto3
+import psycopg
 import pyarrow as pa
 from botocore.config import Config
 
-from shared.errors import NotFound, Refuse, Retry
+from shared.errors import NotFound, Page, Refuse, Retry
 from shared.model import arrow
 from shared.model.columns import ENTITIES
 from shared.model.mapping import MappingContext, Refusal, Row
@@ -243,7 +244,13 @@ def _upsert(tables: dict[tuple[str, str], pa.Table], plan: Plan, outcome: Outcom
     rows = {
         entity: [arrow.csv(table) for (kind, _), table in tables.items() if kind == entity] for entity in ENTITIES
     }
-    for entity, count in store.upsert({entity: parts for entity, parts in rows.items() if parts}).items():
+    try:
+        written = store.upsert({entity: parts for entity, parts in rows.items() if parts})
+    except psycopg.Error as error:
+        # Spark logs whatever a worker raises, and PostgreSQL's own words quote the row.
+        fix = "compare the migrations with the model"
+        raise Page(f"PostgreSQL does not take rows of the batch ({type(error).__name__})", fix=fix) from None
+    for entity, count in written.items():
         outcome.written[entity] += count
     refusals = [_refusal(row) for (kind, _), table in tables.items() if kind == "quarantine" for row in table.to_pylist()]
     if refusals:

@@ -13,7 +13,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +23,7 @@ from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
 from glue_jobs.batch import Batch, Outcome, Piece, Plan, map_group, store_bucket
+from shared.errors import Malformed, Misconfigured
 from shared.pipeline.manifest import Manifest
 from shared.settings import EnvironmentModel, read
 from shared.storage.integrations import Integrations
@@ -59,8 +60,9 @@ class _Adding(AccumulatorParam[Outcome]):
 def run(spark: SparkSession, settings: Settings, upsert: bool = True) -> list[Outcome]:
     """Takes every manifest that is pending. Raises the first failure, after trying them all."""
     job = _Job(spark, settings, upsert)
-    outcomes, failures = [], []
-    for one_round in _rounds(job.manifests.pending()):
+    outcomes: list[Outcome] = []
+    failures: list[Exception] = []
+    for one_round in _rounds(_readable(job.manifests.pending(), failures)):
         try:
             outcomes.append(job.take(one_round))
         except Exception as error:
@@ -69,6 +71,16 @@ def run(spark: SparkSession, settings: Settings, upsert: bool = True) -> list[Ou
     if failures:
         raise failures[0]
     return outcomes
+
+
+def _readable(pending: Iterable[Manifest | Malformed], failures: list[Exception]) -> Iterator[Manifest]:
+    """What is no manifest holds no batch back, and fails the run in the end, so that a person looks."""
+    for found in pending:
+        if isinstance(found, Malformed):
+            logger.error(json.dumps({"message": "not a manifest", "error": found.message}))
+            failures.append(found)
+        else:
+            yield found
 
 
 def _rounds(manifests: Iterable[Manifest]) -> Iterator[list[Manifest]]:
@@ -109,7 +121,7 @@ class _Job:
         for manifest in manifests:
             self.manifests.finish(manifest)
         outcome.seconds["total"] = perf_counter() - began
-        facts = {"message": "stored", "manifests": [m.batch_id for m in manifests], **asdict(outcome)}
+        facts = {"message": "stored", "manifests": [m.batch_id for m in manifests], **vars(outcome)}
         logger.info(json.dumps(facts))
         return outcome
 
@@ -145,7 +157,7 @@ def distribute(context: SparkContext, manifests: Sequence[Manifest], plan: Plan)
         yield store_bucket(bucket, batches[number], (piece for _, piece in pieces), plan)
 
     stored = (
-        context.parallelize(groups, min(len(groups), TASKS_PER_CORE * context.defaultParallelism))
+        context.parallelize(groups, min(max(len(groups), 1), TASKS_PER_CORE * context.defaultParallelism))
         .mapPartitions(map_groups)
         .partitionBy(len(partitions), _itself)
         .mapPartitionsWithIndex(store_partition)
@@ -162,13 +174,19 @@ def _itself(partition: int) -> int:
 
 
 def _time_zones(integrations_table: str) -> dict[tuple[str, str], str]:
-    table = Integrations(boto3.resource("dynamodb").Table(integrations_table))
-    return {(item.vendor, item.property_id): item.time_zone for item in table.all()}
+    zones: dict[tuple[str, str], str] = {}
+    try:
+        for item in Integrations(boto3.resource("dynamodb").Table(integrations_table)).all():
+            zones[item.vendor, item.property_id] = item.time_zone
+    except Misconfigured as error:
+        # Raised after the last item: one hotel's records wait in the quarantine, the others' go on.
+        logger.error(json.dumps({"message": "integration unreadable", "error": error.message}))
+    return zones
 
 
 def session() -> SparkSession:
     """Glue's session; where there is none, Spark on this machine's cores, with a task's failure tried again."""
-    builder = SparkSession.builder.appName("pousada-etl").config("spark.ui.enabled", "false")
+    builder = SparkSession.builder.appName("pousada-etl").config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
     if "GLUE_PYTHON_VERSION" not in os.environ and "SPARK_MASTER" not in os.environ:
         cores = os.environ.get("POUSADA_SPARK_CORES", "*")
         builder = builder.master(f"local[{cores},4]").config("spark.driver.bindAddress", "127.0.0.1")
@@ -178,7 +196,7 @@ def session() -> SparkSession:
 
 def arguments(argv: list[str]) -> dict[str, str]:
     """``--NAME value`` pairs, as Glue passes them."""
-    return {name.removeprefix("--"): value for name, value in zip(argv, argv[1:], strict=False) if name.startswith("--")}
+    return {name[2:]: value for name, value in pairwise(argv) if name.startswith("--") and not value.startswith("--")}
 
 
 def main() -> None:
@@ -186,7 +204,7 @@ def main() -> None:
     settings = read(Settings, {**os.environ, **arguments(sys.argv[1:])})
     spark = session()
     try:
-        run(spark, settings)
+        run(spark, settings, upsert="--parquet-only" not in sys.argv)
     finally:
         spark.stop()
 

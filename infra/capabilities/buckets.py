@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import cast
 
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
@@ -110,8 +112,7 @@ class LakeBucket(s3.Bucket):
 
     def _announce_objects(self) -> None:
         # CDK's own `event_bridge_enabled` does this one property by a function of its own with wide rights.
-        resource = self.node.default_child
-        assert isinstance(resource, s3.CfnBucket)
+        resource = cast(s3.CfnBucket, self.node.default_child)
         resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
         )
@@ -124,12 +125,10 @@ class LakeBuckets(Construct):
         super().__init__(scope, id)
         names = config.names
         logs = AccessLogBucket(self, "AccessLogs", config=config, target=target)
-        shared = {"key": key, "access_logs": logs, "target": target}
-        self.raw = LakeBucket(
-            self, "Raw", name=names.raw_bucket, lifecycle=[_raw_lifecycle()], announces_objects=True, **shared
-        )
-        self.processed = LakeBucket(self, "Processed", name=names.processed_bucket, **shared)
-        self.work = LakeBucket(self, "Work", name=names.work_bucket, lifecycle=_work_lifecycle(), **shared)
+        bucket = partial(LakeBucket, self, key=key, access_logs=logs, target=target)
+        self.raw = bucket("Raw", name=names.raw_bucket, lifecycle=[_raw_lifecycle()], announces_objects=True)
+        self.processed = bucket("Processed", name=names.processed_bucket)
+        self.work = bucket("Work", name=names.work_bucket, lifecycle=_work_lifecycle())
 
 
 def _raw_lifecycle() -> s3.LifecycleRule:

@@ -16,7 +16,8 @@ from infra.capabilities.permissions import (
     may_read_raw,
     may_use_key,
     objects,
-    secret,
+    secrets,
+    table,
 )
 from infra.config import StageConfig
 from infra.packages import WHEELS
@@ -76,6 +77,7 @@ class EtlJob(Construct):
             "--RAW_BUCKET": names.raw_bucket,
             "--PROCESSED_BUCKET": names.processed_bucket,
             "--WORK_BUCKET": names.work_bucket,
+            "--INTEGRATIONS_TABLE": names.integrations_table,
             "--DATABASE_SECRET": names.database_secret,
             "--job-language": "python",
             "--job-bookmark-option": "job-bookmark-disable",
@@ -89,9 +91,7 @@ class EtlJob(Construct):
 
     def _wheels(self) -> dict[str, str]:
         archive = WHEELS.publish_with(Stack.of(self))
-        allow(
-            self.role, "s3:GetObject", on=[objects(self, archive.bucket_name, archive.object_key)]
-        )
+        allow(self.role, "s3:GetObject", on=[objects(self, archive.bucket_name, archive.object_key)])
         return {
             "--additional-python-modules": archive.s3_object_url,
             # A job in a private subnet reaches no package index, and none but these wheels should come in.
@@ -120,7 +120,9 @@ class EtlJob(Construct):
             # Where Glue 5 writes under a security configuration: {prefix}/{configuration}-role/{role}/{stream}.
             name = f"{self._log_prefix()}/{self._config.names.glue_job}-role/{self._config.names.glue_job}/{stream}"
             log = Log(self, f"Log-{stream}", name=name, config=self._config, key=self._key)
-            log.grant(self.role, "logs:CreateLogStream", "logs:PutLogEvents", "logs:AssociateKmsKey")
+            # Glue creates and encrypts its log group itself where it can, and logs nothing where it is refused.
+            log.grant(self.role, "logs:CreateLogGroup", "logs:AssociateKmsKey")
+            log.grant_write(self.role)
         return security
 
     def _log_prefix(self) -> str:
@@ -130,7 +132,8 @@ class EtlJob(Construct):
         config, names, role = self._config, self._config.names, self.role
         may_use_key(role, self._key, config)
         may_read_raw(role, config)
-        allow(role, "secretsmanager:GetSecretValue", on=[secret(self, names.database_secret)])
+        allow(role, "secretsmanager:GetSecretValue", on=secrets(self, names.database_secret))
+        allow(role, "dynamodb:Scan", on=[table(self, names.integrations_table)])
         allow(role, "s3:ListBucket", on=[bucket(self, names.work_bucket)])
         allow(
             role,

@@ -94,9 +94,7 @@ class PousadaFunction(Construct):
         )
         self._acknowledge_findings(asynchronous=dead_letter_queue is not None)
 
-    def consume(
-        self, queue: sqs.Queue, *, batch_size: int, concurrency: int, window: Duration | None = None
-    ) -> None:
+    def consume(self, queue: sqs.Queue, *, batch_size: int, concurrency: int, window: Duration | None = None) -> None:
         """Reads ``queue``; a message that failed comes back alone, the rest of its batch does not."""
         source = event_sources.SqsEventSource(
             queue,

@@ -8,7 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.permissions import allow, may_read_raw, may_use_key, secret
+from infra.capabilities.permissions import allow, may_read_raw, may_use_key, secrets, table
 from infra.capabilities.queues import WorkQueue
 from infra.capabilities.raw_events import DELIVERIES_AND_SMALL_PAGES, RawEvents
 from infra.config import StageConfig
@@ -38,7 +38,11 @@ class LivePath(Construct):
             layer=layer,
             timeout=timeout,
             memory_mib=1024,
-            environment={"RAW_BUCKET": names.raw_bucket, "DATABASE_SECRET": names.database_secret},
+            environment={
+                "RAW_BUCKET": names.raw_bucket,
+                "INTEGRATIONS_TABLE": names.integrations_table,
+                "DATABASE_SECRET": names.database_secret,
+            },
         )
         self.apply.consume(
             self.work.queue,
@@ -48,4 +52,5 @@ class LivePath(Construct):
         )
         may_use_key(self.apply.role, key, config)
         may_read_raw(self.apply.role, config)
-        allow(self.apply.role, "secretsmanager:GetSecretValue", on=[secret(self, names.database_secret)])
+        allow(self.apply.role, "dynamodb:GetItem", on=[table(self, names.integrations_table)])
+        allow(self.apply.role, "secretsmanager:GetSecretValue", on=secrets(self, names.database_secret))

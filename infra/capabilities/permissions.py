@@ -15,8 +15,9 @@ from constructs import IConstruct
 
 from infra.config import StageConfig
 
-# A secret's ARN ends in a hyphen and six characters of Secrets Manager's own.
-_SECRET_SUFFIX = "-??????"
+# A secret's ARN ends in a hyphen and six characters of Secrets Manager's own. A name that is no secret's has none, and
+# without leave to ask for it a function would be told "denied" where "not found" is true.
+_SECRET_SUFFIXES = ("", "-??????")
 
 
 def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
@@ -70,13 +71,17 @@ def table(scope: IConstruct, name: str) -> str:
     return Stack.of(scope).format_arn(service="dynamodb", resource="table", resource_name=name)
 
 
-def secret(scope: IConstruct, name: str) -> str:
-    return Stack.of(scope).format_arn(
-        service="secretsmanager",
-        resource="secret",
-        resource_name=name + _SECRET_SUFFIX,
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
+def secrets(scope: IConstruct, *names: str) -> list[str]:
+    return [
+        Stack.of(scope).format_arn(
+            service="secretsmanager",
+            resource="secret",
+            resource_name=name + suffix,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        for name in names
+        for suffix in _SECRET_SUFFIXES
+    ]
 
 
 def may_use_key(role: iam.Role, key: kms.IKey, config: StageConfig) -> None:
@@ -95,7 +100,7 @@ def may_read_secrets(role: iam.Role, vendors: Sequence[str], what: str) -> None:
     allow(
         role,
         "secretsmanager:GetSecretValue",
-        on=[secret(role, f"{vendor}/*/{what}") for vendor in vendors],
+        on=secrets(role, *(f"{vendor}/*/{what}" for vendor in vendors)),
         why=f"Each hotel has a {what} of its own, and hotels are onboarded without a deployment.",
     )
 

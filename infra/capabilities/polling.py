@@ -43,9 +43,7 @@ class Polling(Construct):
         self.poller = self._poller(config, key, layer)
         self._schedule(config, target)
 
-    def _dispatcher(
-        self, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None
-    ) -> PousadaFunction:
+    def _dispatcher(self, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None) -> PousadaFunction:
         names = config.names
         dispatcher = PousadaFunction(
             self,
@@ -60,7 +58,7 @@ class Polling(Construct):
             dead_letter_queue=DeadLetterQueue(self, "DispatcherDeadLetters", source=names.function("dispatcher")),
         )
         may_use_key(dispatcher.role, key, config)
-        allow(dispatcher.role, "dynamodb:Scan", "dynamodb:Query", on=[table(self, names.integrations_table)])
+        allow(dispatcher.role, "dynamodb:Scan", on=[table(self, names.integrations_table)])
         allow(dispatcher.role, "sqs:SendMessage", on=[self.work.queue.queue_arn])
         return dispatcher
 
@@ -85,7 +83,7 @@ class Polling(Construct):
         may_use_key(poller.role, key, config)
         may_read_secrets(poller.role, config.vendors, "oauth-credentials")
         may_put_raw(poller.role, config, "polling")
-        items = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query")
+        items = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
         allow(poller.role, *items, on=[table(self, names.sync_state_table)])
         allow(poller.role, "dynamodb:GetItem", on=[table(self, names.integrations_table)])
         # A run that nears the time limit queues its own continuation.

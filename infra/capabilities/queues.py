@@ -51,8 +51,6 @@ class WorkQueue(Construct):
             enforce_ssl=True,
             # A message keeps its age when it moves: seven days here leave seven in the dead letters.
             retention_period=Duration.days(7),
-            visibility_timeout=Duration.seconds(
-                consumer_timeout.to_seconds() * _VISIBILITY_PER_TIMEOUT + gathering
-            ),
+            visibility_timeout=Duration.seconds(consumer_timeout.to_seconds() * _VISIBILITY_PER_TIMEOUT + gathering),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_MAX_RECEIVES),
         )

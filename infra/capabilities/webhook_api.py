@@ -55,18 +55,13 @@ class WebhookFunction(PousadaFunction):
             timeout=Duration.seconds(10),
             # Memory buys processor: a cold start is mostly imports.
             memory_mib=1024,
-            environment={
-                "RAW_BUCKET": names.raw_bucket,
-                "IDEMPOTENCY_TABLE": names.idempotency_table,
-                "INTEGRATIONS_TABLE": names.integrations_table,
-            },
+            environment={"RAW_BUCKET": names.raw_bucket, "IDEMPOTENCY_TABLE": names.idempotency_table},
         )
         may_use_key(self.role, key, config)
         may_read_secrets(self.role, config.vendors, "webhook-secret")
         may_put_raw(self.role, config, "webhooks")
         items = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
         allow(self.role, *items, on=[table(self, names.idempotency_table)])
-        allow(self.role, "dynamodb:GetItem", on=[table(self, names.integrations_table)])
 
 
 class WebhookApi(Construct):

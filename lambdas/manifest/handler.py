@@ -9,7 +9,8 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from shared.pipeline.manifest import manifest_of, read_event
+from shared.errors import Malformed
+from shared.pipeline.manifest import Manifest, RawEvent, manifest_of, read_event
 from shared.settings import EnvironmentModel, read
 from shared.storage.manifests import Manifests
 
@@ -28,9 +29,25 @@ def _manifests() -> Manifests:
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def handle(event: dict[str, Any], context: object) -> None:
-    """A failure leaves all messages in the queue; they come back and make the same manifest."""
-    manifest = manifest_of([read_event(record["body"]) for record in event["Records"]])
+def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """SQS event → the messages to be tried again (partial batch response): those that are no raw event.
+
+    Any other failure leaves all messages in the queue; they come back and make the same manifest.
+    """
+    events: list[RawEvent] = []
+    failed: list[str] = []
+    for record in event["Records"]:
+        try:
+            events.append(read_event(record["body"]))
+        except Malformed as error:
+            logger.error("message is no raw event", error=error.message)
+            failed.append(record["messageId"])
+    if events:
+        _write(manifest_of(events))
+    return {"batchItemFailures": [{"itemIdentifier": message} for message in failed]}
+
+
+def _write(manifest: Manifest) -> None:
     _manifests().add(manifest)
     metrics.add_metric("ManifestObjects", MetricUnit.Count, len(manifest.objects))
     logger.info("manifest written", batch_id=manifest.batch_id, objects=len(manifest.objects), size=manifest.size)

@@ -41,9 +41,7 @@ def receiver() -> Receiver:
 
 
 # log_event=False even where POWERTOOLS_LOGGER_LOG_EVENT asks for it: the event holds guests' data.
-@telemetry.logger.inject_lambda_context(
-    correlation_id_path=correlation_paths.API_GATEWAY_REST, log_event=False, clear_state=True
-)
+@telemetry.logger.inject_lambda_context(correlation_id_path=correlation_paths.API_GATEWAY_REST, log_event=False)
 @telemetry.metrics.log_metrics
 def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
     started = perf_counter()

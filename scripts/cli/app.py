@@ -23,7 +23,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -41,8 +41,8 @@ def pousada(
 ) -> None:
     """Operate Pousada: hotels in, records through, faults out.
 
-    Works alike on the local target (the default; start one with [b]pousada local up[/b] or [b]scripts/demo --keep[/b])
-    and on a real account ([b]--stage prod-eu-west-1[/b], with credentials as the AWS command line has them).
+    Works alike on the local target (the default; start one with `scripts/pousada local up` or `scripts/demo --keep`)
+    and on a real account (`--stage prod-eu-west-1`, with credentials as the AWS command line has them).
 
     Exit status: 0 done; 1 it failed, or some of the records were refused; 2 the command line was wrong.
     """

@@ -16,6 +16,7 @@ from scripts.cli.waiting import Patience
 from shared.errors import Misconfigured, NotFound
 from shared.pipeline.poll_orders import PollOrder
 from shared.pipeline.sync_runs import SyncRun
+from shared.storage.raw_lake import RawObject
 from shared.storage.sync_state import SyncRuns
 from shared.streams import Stream
 
@@ -34,9 +35,9 @@ def poll(
 ) -> None:
     """Poll the vendors now: every active hotel and entity, or those named.
 
-    With [b]--wait[/b] the exit status is 1 if a sync run failed.
+    With `--wait` the exit status is 1 if a sync run failed.
 
-    [b]Example[/b]: scripts/pousada poll --property-id PT-LIS-001 --entity booking --wait
+    **Example**: `scripts/pousada poll --property-id PT-LIS-001 --entity booking --wait`
     """
     options: Options = context.obj
     stage = options.open()
@@ -92,7 +93,7 @@ def etl(
     First waits until the batch queue is drained into manifests (up to the batching window: five minutes on AWS). A run
     that fails leaves its manifests pending; the next one repeats them and doubles nothing.
 
-    [b]Example[/b]: scripts/pousada etl --wait
+    **Example**: `scripts/pousada etl --wait`
     """
     options: Options = context.obj
     stage = options.open()
@@ -105,7 +106,8 @@ def etl(
     try:
         run = str(glue.start_job_run(JobName=stage.names.glue_job)["JobRunId"])
     except glue.exceptions.ConcurrentRunsExceededException:
-        raise Misconfigured("the job is running already", fix="wait for it; it takes what was pending at its start") from None
+        fix = "wait for it; it takes what was pending at its start"
+        raise Misconfigured("the job is running already", fix=fix) from None
     output.say(f"job {stage.names.glue_job}, run {run}: {manifests} manifests")
     if wait:
         _await_job(stage, run, manifests, timeout)
@@ -141,7 +143,8 @@ def _await_job(stage: Stage, run: str, manifests: int, timeout: float) -> None:
 
         def look() -> bool:
             found.update(stage.client("glue").get_job_run(JobName=stage.names.glue_job, RunId=run)["JobRun"])
-            bar.update(task, description=f"job {found['JobRunState'].lower()}", completed=max(0, manifests - pending(stage)))
+            done = max(0, manifests - pending(stage))
+            bar.update(task, description=f"job {found['JobRunState'].lower()}", completed=done)
             return found["JobRunState"] in _JOB_ENDED
 
         Patience(timeout).until(look, f"job run {run}")
@@ -153,7 +156,7 @@ def _await_job(stage: Stage, run: str, manifests: int, timeout: float) -> None:
 
 def replay(
     context: typer.Context,
-    prefix: Annotated[str, typer.Option(help="Of the raw keys: {vendor}/{property}/webhooks|polling|…/{event or entity}/…")],
+    prefix: Annotated[str, typer.Option(help="Of the raw keys, from its vendor on: hostpms/PT-LIS-001/webhooks/")],
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what came on this day (UTC) or later.")
     ] = None,
@@ -163,7 +166,7 @@ def replay(
 
     Both paths take them, live and batch. Rows that are as new already stay as they are. Needs no vendor.
 
-    [b]Example[/b]: scripts/pousada replay --prefix hostpms/PT-LIS-001/polling/booking/ --since 2026-03-01 --dry-run
+    **Example**: `scripts/pousada replay --prefix hostpms/PT-LIS-001/polling/booking/ --since 2026-03-01 --dry-run`
     """
     options: Options = context.obj
     stage = options.open()
@@ -175,7 +178,7 @@ def replay(
     send_again(stage, list(objects))
 
 
-def send_again(stage: Stage, objects: Sequence[replaying.RawObject]) -> None:
+def send_again(stage: Stage, objects: Sequence[RawObject]) -> None:
     """Replays ``objects`` with progress."""
     with output.progress() as bar:
         task = bar.add_task("replaying", total=len(objects))

@@ -11,9 +11,9 @@ from scripts.cli.queues import Queue
 from scripts.cli.stage import Options, Stage
 from shared.errors import NotFound
 
-app = typer.Typer(no_args_is_help=True, help="Messages that failed too often: see what they are about, and send them back.")
+app = typer.Typer(no_args_is_help=True, help="Messages that failed too often: see what they are about, send them back.")
 
-Which = Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="live, batch or poll; left out, all of them.")]
+Which = Annotated[str | None, typer.Argument(metavar="QUEUE", help="live, batch or poll; left out, all of them.")]
 
 
 @app.command("list")
@@ -27,7 +27,7 @@ def show(
     Why it failed stands in the function's log, under the same raw key or property. Looking takes nothing out; what was
     shown is hidden from the next look for some seconds.
 
-    [b]Example[/b]: scripts/pousada dead-letters list live
+    **Example**: `scripts/pousada dead-letters list live`
     """
     options: Options = context.obj
     stage = options.open()
@@ -43,7 +43,7 @@ def show(
 def redrive(context: typer.Context, queue: Which = None) -> None:
     """Send dead letters back to the queue they came from, once the cause is mended.
 
-    [b]Example[/b]: scripts/pousada dead-letters redrive live
+    **Example**: `scripts/pousada dead-letters redrive live`
     """
     options: Options = context.obj
     stage = options.open()

@@ -41,12 +41,12 @@ def explained(error: Exception) -> tuple[str, str | None]:
         case NoCredentialsError():
             return "no AWS credentials", "sign in as for the AWS command line, or use the local target (--stage local)"
         case EndpointConnectionError():
-            return f"nothing answers at {error.kwargs.get('endpoint_url')}", "is it running? scripts/pousada local status"
+            return f"nothing answers at {error.kwargs.get('endpoint_url')}", "does it run? pousada local status"
         case ClientError():
             about = error.response.get("Error", {})
             return f"AWS refused {error.operation_name}: {about.get('Code')}: {about.get('Message')}", None
         case psycopg.OperationalError():
-            return "PostgreSQL cannot be reached", "it takes connections from inside its network alone: open a tunnel to it"
+            return "PostgreSQL cannot be reached", "only its own network may connect to it: open a tunnel"
         case psycopg.Error():
             # Not its message: it may quote a row.
             return f"PostgreSQL refused the statement ({type(error).__name__})", "run the migrations of this version"

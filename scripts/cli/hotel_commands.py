@@ -45,8 +45,8 @@ def onboard(
 
     May be run again, with the same or changed values; nothing is done twice. The next poll fetches all history.
 
-    [b]Example[/b]: scripts/pousada onboard --vendor hostpms --property-id PT-LIS-001 --time-zone Europe/Lisbon
-    --base-url https://api.hostpms.com/v3 --client-id pousada-lisboa
+    **Example**: `scripts/pousada onboard --vendor hostpms --property-id PT-LIS-001 --time-zone Europe/Lisbon
+    --base-url https://api.hostpms.com/v3 --client-id pousada-lisboa`
     """
     options: Options = context.obj
     stage = options.open()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from scripts.cli import output
-from scripts.local import embedded_postgres, processes, stack, state
+from scripts.local import embedded_postgres, environment, processes, stack, state
 from scripts.local.state import State
 
 app = typer.Typer(no_args_is_help=True, help="The local target: embedded AWS and PostgreSQL with the stacks deployed.")
@@ -23,7 +23,7 @@ Folder = Annotated[
 def up(folder: Folder = None) -> None:
     """Start the local target and leave it running; one that runs in the same folder is replaced, its data gone.
 
-    [b]Example[/b]: scripts/pousada local up
+    **Example**: `scripts/pousada local up`
     """
     local = stack.LocalStack(folder)
     output.say(f"starting in {local.folder}; the logs are there too")
@@ -37,7 +37,7 @@ def up(folder: Folder = None) -> None:
 def down(folder: Folder = None) -> None:
     """Stop the local target and remove its data.
 
-    [b]Example[/b]: scripts/pousada local down
+    **Example**: `scripts/pousada local down`
     """
     stack.stop_kept(folder or state.default_folder())
     output.say("down")
@@ -47,7 +47,7 @@ def down(folder: Folder = None) -> None:
 def status(folder: Folder = None) -> None:
     """Where the local target is, if it runs: endpoint, database, webhook address, processes.
 
-    [b]Example[/b]: scripts/pousada local status
+    **Example**: `scripts/pousada local status`
     """
     folder = (folder or state.default_folder()).resolve()
     describe(state.read(folder))
@@ -60,7 +60,8 @@ def describe(running: State) -> None:
         "local target",
         ("what", "where"),
         (
-            ("AWS", f"export AWS_ENDPOINT_URL={running.endpoint} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"),
+            ("AWS", f"export AWS_ENDPOINT_URL={running.endpoint} AWS_DEFAULT_REGION={environment.REGION}"),
+            ("", "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"),
             ("PostgreSQL", f"{embedded_postgres.program('psql')} '{running.dsn}'"),
             ("webhooks", running.webhook_url),
             ("command line", "scripts/pousada status"),

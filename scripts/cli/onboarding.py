@@ -70,7 +70,7 @@ class Reception:
         before = self._integration(hotel)
         integration = self._item(hotel, checked, before)
         self.integrations.put(integration)
-        if not (resubscribe or rotated or _may_keep(before, hotel)):
+        if _may_keep(before, hotel) and not (resubscribe or rotated):
             return Onboarded(integration, subscribed=False, rotated=False)
         api = self.connect(hotel.property_id, hotel.base_url, credentials)
         return Onboarded(self._subscribe(api, integration, secret, before), subscribed=True, rotated=rotated)

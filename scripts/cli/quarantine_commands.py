@@ -28,7 +28,7 @@ def show(
 ) -> None:
     """List what waits, oldest first: which rule refused it, which field, and which raw object holds it.
 
-    [b]Example[/b]: scripts/pousada quarantine list --reason check_out_not_after_check_in
+    **Example**: `scripts/pousada quarantine list --reason check_out_not_after_check_in`
     """
     held = _waiting(context.obj.open(), property_id, reason)
     if as_json:
@@ -50,9 +50,11 @@ def retry(
     reason: Reason = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the raw keys and send nothing.")] = False,
 ) -> None:
-    """Replay the raw objects of what waits, once the mapping is mended and deployed; a record that maps now is resolved.
+    """Replay the raw objects of what waits, once the mapping is mended and deployed.
 
-    [b]Example[/b]: scripts/pousada quarantine retry --property-id PT-LIS-001 --reason malformed_field
+    A record that maps now is resolved, and leaves the list.
+
+    **Example**: `scripts/pousada quarantine retry --property-id PT-LIS-001 --reason malformed_field`
     """
     options: Options = context.obj
     stage = options.open()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfoNotFoundError
 
@@ -14,7 +13,7 @@ import typer
 
 from scripts.cli import output, payload_files
 from scripts.cli.payload_files import FoundRecord
-from scripts.cli.stage import Options
+from scripts.cli.stage import Options, Stage
 from shared.errors import Malformed, Misconfigured, NotFound, PousadaError
 from shared.model.columns import columns
 from shared.model.mapping import MappingContext, Row, Warned
@@ -24,9 +23,8 @@ from shared.pipeline.transform import map_payload
 from shared.storage.secrets import WebhookSecret
 from shared.vendors.registry import part
 
-PayloadFile = Annotated[
-    Path, typer.Argument(metavar="FILE", allow_dash=True, exists=True, dir_okay=False, help="A file; - is standard input.")
-]
+# Not a Path: of the two, only this type takes - for standard input.
+PayloadFile = Annotated[typer.FileBinaryRead, typer.Argument(metavar="FILE", help="A file; - is standard input.")]
 Vendor = Annotated[str, typer.Option(help="The vendor's folder name: hostpms.")]
 SECONDS = 30.0
 
@@ -35,9 +33,7 @@ def map_records(
     file: PayloadFile,
     vendor: Vendor,
     entity: Annotated[str, typer.Option(help="booking, guest, room or payment.")],
-    property_id: Annotated[
-        str | None, typer.Option(help="The hotel; left out, each record's own property_id.")
-    ] = None,
+    property_id: Annotated[str | None, typer.Option(help="The hotel; left out, each record's own property_id.")] = None,
     timezone: Annotated[str, typer.Option(metavar="TZ", help="The hotel's, as IANA names it.")] = "UTC",
 ) -> None:
     """Show what becomes of a vendor's records: unified rows as NDJSON.
@@ -46,13 +42,13 @@ def map_records(
     bucket; gzip is unpacked. Rows go to standard output, refused records and warnings to standard error, both as
     NDJSON. Nothing is stored. Exit status 1 if any record was refused.
 
-    [b]Example[/b]: scripts/pousada map --vendor hostpms --entity booking --timezone Europe/Lisbon reservations.json
+    **Example**: `scripts/pousada map --vendor hostpms --entity booking --timezone Europe/Lisbon reservations.json`
 
-    [b]Example[/b]: curl -s … | scripts/pousada map --vendor hostpms --entity booking - | jq .status
+    **Example**: `curl -s … | scripts/pousada map --vendor hostpms --entity booking - | jq .status`
     """
     part(vendor, "mapping")  # an unknown vendor is one mistake, not one for each record
     warned, refused = Warned(), 0
-    for found in payload_files.records(_read(file)):
+    for found in payload_files.records(file.read()):
         try:
             for kind, row in _rows(found, vendor, entity, property_id, timezone, warned):
                 output.line(_shown(kind, row))
@@ -65,10 +61,6 @@ def map_records(
         output.line({"warning": rule, "entity": kind, "field": field, "count": count}, to_errors=True)
     if refused:
         raise typer.Exit(1)
-
-
-def _read(file: Path) -> bytes:
-    return typer.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
 
 
 def _rows(
@@ -111,24 +103,32 @@ def send(
 ) -> None:
     """Sign payloads as the vendor would, deliver them to the webhook's address, and print each answer.
 
-    FILE as for [b]map[/b]: each of its records is a delivery of its own. Exit status 1 if one was not taken.
+    FILE as for `map`: each of its records is a delivery of its own. Exit status 1 if one was not taken.
 
-    [b]Example[/b]: scripts/pousada send --vendor hostpms --property-id PT-LIS-001 --event reservation.created one.json
+    **Example**: `scripts/pousada send --vendor hostpms --property-id PT-LIS-001 --event reservation.created one.json`
     """
     options: Options = context.obj
     stage = options.open()
     webhook = part(vendor, "webhook")
-    secret = stage.secrets.read(webhook_secret_name(vendor, property_id), WebhookSecret).current
+    secret = _webhook_secret(stage, vendor, property_id)
     url = f"{stage.webhook_url}/{vendor}/{property_id}/{event}"
     statuses: Counter[int] = Counter()
     with httpx.Client(timeout=SECONDS, trust_env=stage.endpoint is None) as client:
-        for body in _bodies(_read(file)):
+        for body in _bodies(file.read()):
             headers = webhook.signed_headers(body, secret, at.replace(tzinfo=UTC) if at else datetime.now(UTC))
             answer = client.post(url, content=body, headers={"Content-Type": "application/json", **headers})
             statuses[answer.status_code] += 1
             output.line({"status": answer.status_code, "answer": answer.text})
     if any(status >= 300 for status in statuses):
         raise typer.Exit(1)
+
+
+def _webhook_secret(stage: Stage, vendor: str, property_id: str) -> str:
+    try:
+        return stage.secrets.read(webhook_secret_name(vendor, property_id), WebhookSecret).current
+    except NotFound:
+        fix = "scripts/pousada onboard --help"
+        raise NotFound(f"{property_id} is not onboarded with {vendor}", fix=fix) from None
 
 
 def _bodies(content: bytes) -> Iterator[bytes]:

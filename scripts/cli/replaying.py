@@ -45,7 +45,9 @@ def objects_of(lake: RawLake, keys: Iterable[str]) -> Iterator[RawObject]:
         yield found
 
 
-def replay(events: Any, bucket: str, objects: Iterable[RawObject], pause: Callable[[float], None] = time.sleep) -> Iterator[int]:
+def replay(
+    events: Any, bucket: str, objects: Iterable[RawObject], pause: Callable[[float], None] = time.sleep
+) -> Iterator[int]:
     """Puts each object's event on the bus; yields how many after each batch. ``events`` is a boto3 client.
 
     Raises StoreUnavailable where the bus goes on refusing.
@@ -69,4 +71,5 @@ def _put(events: Any, entries: list[dict[str, str]], pause: Callable[[float], No
             return
         entries = [sent for sent, result in zip(entries, answer["Entries"], strict=True) if "ErrorCode" in result]
         pause(2.0**attempt)
-    raise StoreUnavailable(f"the bus refused {len(entries)} events {_ATTEMPTS} times", fix="replay again: it changes nothing twice")
+    fix = "replay again: it changes nothing twice"
+    raise StoreUnavailable(f"the bus refused {len(entries)} events {_ATTEMPTS} times", fix=fix)

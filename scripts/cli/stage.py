@@ -77,9 +77,7 @@ class Stage:
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:
         """Raises psycopg.OperationalError where it cannot be reached."""
-        secret = postgres.conninfo_from_secret(
-            self.client("secretsmanager"), self.names.database_secret, "pousada-cli"
-        )
+        secret = postgres.conninfo_from_secret(self.client("secretsmanager"), self.names.database_secret, "pousada-cli")
         with psycopg.connect(secret) as connection:
             yield connection
 

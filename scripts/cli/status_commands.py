@@ -62,7 +62,7 @@ def status(
 ) -> None:
     """How each hotel stands (last sync run, cursor, rows, quarantine), and how much waits in each queue.
 
-    [b]Example[/b]: scripts/pousada status --json | jq '.queues[] | select(.dead_letters > 0)'
+    **Example**: `scripts/pousada status --json | jq '.queues[] | select(.dead_letters > 0)'`
     """
     options: Options = context.obj
     report = reported(options.open(), property_id, datetime.now(UTC))
@@ -95,8 +95,8 @@ def _stream_status(
         integration=integration.status,
         last_run=SyncRuns(table, lambda: datetime.now(UTC)).last_run(*stream),
         cursor=Cursors(table).get(stream),
-        rows=None if rows is None else rows.get(tuple(stream), 0),
-        quarantined=None if quarantined is None else quarantined.get(tuple(stream), 0),
+        rows=None if rows is None else rows.get(stream, 0),
+        quarantined=None if quarantined is None else quarantined.get(stream, 0),
     )
 
 

@@ -23,5 +23,6 @@ class Patience:
         deadline = self.clock() + self.seconds
         while not done():
             if self.clock() >= deadline:
-                raise StoreUnavailable(f"still waiting for {what} after {self.seconds:.0f} s", fix="look at `pousada status`")
+                waited = f"still waiting for {what} after {self.seconds:.0f} s"
+                raise StoreUnavailable(waited, fix="look at `pousada status`")
             self.sleep(self.interval)

@@ -50,7 +50,8 @@ def _cdk(what: str, arguments: Sequence[str], variables: Mapping[str, str], fold
         ).returncode
     if status:
         end = processes.end_of(log, lines=40)
-        raise Misconfigured(f"cdk {what} failed with exit status {status}; its output ends with:\n{end}", fix=f"see {log}")
+        message = f"cdk {what} failed with exit status {status}; its output ends with:\n{end}"
+        raise Misconfigured(message, fix=f"see {log}")
 
 
 def prepare_database(names: Names, conninfo: str, secret: Mapping[str, Any], secrets_manager: Any) -> None:

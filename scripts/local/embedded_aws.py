@@ -73,7 +73,9 @@ class EmbeddedAws:
         }
         arguments = [sys.executable, "-m", "ministack"]
         # Not in the checkout: a function must find its modules in what was deployed, or not at all.
-        return Command("aws", arguments, {**self.environment, **settings}, directory=files)
+        variables = {**self.environment, **settings}
+        # SIGKILL: its state is in memory and goes anyway, while a gentle end waits for every idle worker.
+        return Command("aws", arguments, variables, stop_signal="SIGKILL", directory=files)
 
     def _ready(self) -> bool:
         # Our own log first: another server may have been quicker on this port, and would answer as well.

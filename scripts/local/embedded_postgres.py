@@ -121,7 +121,8 @@ class EmbeddedPostgres:
     def _command(self) -> Command:
         settings = [f"--{name}={value}" for name, value in {**SETTINGS, "port": str(self.port)}.items()]
         arguments = _as_ordinary_user([program("postgres"), "-D", str(self._cluster), *settings])
-        return Command("postgres", arguments, _environment(), stop_signal="SIGINT")
+        # SIGQUIT, its immediate shutdown: the last checkpoint would be written for nobody. Opened again, it recovers.
+        return Command("postgres", arguments, _environment(), stop_signal="SIGQUIT")
 
     def _ready(self) -> bool:
         # The server's own word in its own folder, so that it cannot be another server on the same port.
@@ -169,7 +170,7 @@ def _environment() -> dict[str, str]:
 def _run_once(arguments: Sequence[str]) -> None:
     result = subprocess.run(
         _as_ordinary_user(arguments),
-        cwd=processes.ROOT,
+        cwd=environment.ROOT,
         env=_environment(),
         capture_output=True,
         text=True,

@@ -21,10 +21,10 @@ from typing import IO
 import psutil
 
 from scripts.local import guard
+from scripts.local.environment import ROOT
 from shared.errors import Misconfigured
 
 MARK = "POUSADA_LOCAL_STATE"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +121,10 @@ def marked(folder: Path) -> list[psutil.Process]:
 
 def _mark(process: psutil.Process) -> str | None:
     try:
-        return process.environ().get(MARK)
+        environment: dict[str, str] = process.environ()
     except (psutil.Error, OSError):  # gone, a zombie, or not ours to look at
         return None
+    return environment.get(MARK)
 
 
 def end_all(folder: Path) -> None:

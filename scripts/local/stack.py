@@ -125,16 +125,22 @@ class LocalStack:
         return kept
 
     def _let_go(self) -> None:
-        for process in (self._aws, self._postgres, *self._others.values()):
+        for process in self._running():
             process.release()
         self._unlock()
 
     def stop(self) -> None:
         """Ends every process and removes all files but the logs."""
-        for process in (*reversed(self._others.values()), self._aws, self._postgres):
+        for process in self._running():
             process.stop()
         clear(self.folder, logs=False)
         self._unlock()
+
+    def _running(self) -> Iterator[Supervised | EmbeddedAws | EmbeddedPostgres]:
+        """Whoever depends on another comes before it."""
+        yield from reversed(self._others.values())
+        yield self._aws
+        yield self._postgres
 
     def _unlock(self) -> None:
         if self._lock:

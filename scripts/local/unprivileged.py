@@ -50,7 +50,7 @@ def become_ordinary() -> None:
     _check(libc.capset(ctypes.byref(_Header(_CAPABILITY_VERSION_3, 0)), ctypes.byref(sets)))
     _check(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0))
     # After the change of user, which clears it: should the guard be killed, the server does not outlive it.
-    _check(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0))
+    _check(libc.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT, 0, 0, 0))
 
 
 def owner() -> tuple[int, int]:

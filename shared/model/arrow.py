@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ from msgspec.structs import astuple
 
 from shared.model.columns import Column, columns, lake_columns
 from shared.model.mapping import Row
+from shared.model.money import minor_digits
 
 _TYPES: dict[type, pa.DataType] = {
     UUID: pa.string(),
@@ -28,6 +31,10 @@ _TYPES: dict[type, pa.DataType] = {
     Decimal: pa.decimal128(18, 4),
     list: pa.list_(pa.string()),
 }
+# A dictionary of values that hardly repeat is built in vain and then thrown away.
+_ALMOST_UNIQUE = frozenset(
+    {"id", "external_id", "guest_id", "guest_name", "guest_email", "guest_phone", "guest_tax_id", "email", "phone", "tax_id"}
+)
 _MADE_BY_STORES = ("version", "synced_at")
 
 
@@ -49,25 +56,34 @@ def table(entity: str, rows: Sequence[Row]) -> pa.Table:
     if not rows:
         return wanted.empty_table()
     values = dict(zip(rows[0].__struct_fields__, zip(*map(astuple, rows), strict=True), strict=True))
-    return pa.table([pa.array(values[field.name], field.type) for field in wanted], wanted)
+    return pa.table([_array(values[field.name], field.type) for field in wanted], wanted)
+
+
+def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
+    """Much of a page is one and the same object in every row (the hotel, the time of receipt): converted once."""
+    first = values[0]
+    if values.count(first) == len(values):
+        return pa.repeat(pa.scalar(first, kind), len(values))
+    return pa.array(values, kind)
 
 
 def parquet(entity: str, rows: pa.Table, synced_at: datetime) -> bytes:
-    """``rows`` of one source as a Parquet file. Equal rows give equal bytes, whatever order they came in."""
-    rows = rows.sort_by([(name, "ascending") for name in ("id", "raw_key", "raw_line") if name in rows.column_names])
+    """``rows`` of one source as a Parquet file."""
     if "synced_at" in lake_schema(entity).names:
         stamp = pa.scalar(synced_at, pa.timestamp("us", tz="UTC"))
         rows = rows.append_column("synced_at", pa.repeat(stamp, rows.num_rows))
     sink = io.BytesIO()
-    pq.write_table(rows.select(lake_schema(entity).names), sink, compression="zstd", compression_level=1)
+    wanted = lake_schema(entity).names
+    shared = [name for name in wanted if name not in _ALMOST_UNIQUE]
+    pq.write_table(rows.select(wanted), sink, compression="zstd", compression_level=1, use_dictionary=shared)
     return sink.getvalue()
 
 
 def csv(rows: pa.Table) -> memoryview:
     """``rows`` as PostgreSQL's COPY reads CSV: null is nothing, the empty string ``""``."""
-    writable = pa.table([_writable(column) for column in rows.columns], rows.column_names)
+    columns = [_writable(rows, name) for name in rows.column_names]
     sink = pa.BufferOutputStream()
-    pa_csv.write_csv(writable, sink, pa_csv.WriteOptions(include_header=False, batch_size=4096))
+    pa_csv.write_csv(pa.table(columns, rows.column_names), sink, pa_csv.WriteOptions(include_header=False))
     return memoryview(sink.getvalue())
 
 
@@ -88,13 +104,27 @@ def _field(column: Column) -> pa.Field:
     return pa.field(column.name, _TYPES[column.kind], column.nullable)
 
 
-def _writable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """What Arrow's CSV writer cannot write, as text that PostgreSQL reads."""
+def _writable(rows: pa.Table, name: str) -> pa.ChunkedArray:
+    """The column; what Arrow's CSV writer cannot write, as text that PostgreSQL reads."""
+    column = rows[name]
     if pa.types.is_decimal(column.type):
-        return column.cast(pa.string())
+        return _amounts(column, rows["currency"])
     if pa.types.is_list(column.type):
         return pa.chunked_array([pa.array([_array_literal(item) for item in column.to_pylist()], pa.string())])
     return column
+
+
+def _amounts(column: pa.ChunkedArray, currency: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Amounts with their currency's number of digits, as the live path stores them: 450.00, and not 450.0000."""
+    by_digits: dict[int, list[str | None]] = defaultdict(list)
+    for code in pc.unique(currency).to_pylist():
+        by_digits[minor_digits(code)].append(code)
+    written = pa.nulls(len(column), pa.string())
+    for digits, codes in by_digits.items():
+        chosen = pc.is_in(currency, pa.array(codes, pa.string()))
+        amounts = pc.if_else(chosen, column, pa.scalar(None, column.type))
+        written = pc.coalesce(written, amounts.cast(pa.decimal128(18, digits)).cast(pa.string()))
+    return written
 
 
 def _array_literal(items: list[str] | None) -> str | None:

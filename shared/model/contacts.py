@@ -4,7 +4,7 @@ for the plain case (a library's full parse costs 20 to 60 µs, a whole reservati
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import mul
 
 import phonenumbers
@@ -18,8 +18,8 @@ _PLAIN_EMAIL = re.compile(
     r"(?!(?:test|invalid|local|localhost|onion|arpa|alt)$)[a-z]{2,24}",
     re.ASCII,
 )
-# A Portuguese or Spanish number as both countries' plans have it today.
-_PLAIN_PHONE = re.compile(r"\+351(?:9[1236]\d|2[1-9]\d)\d{6}|\+34[6789]\d{8}", re.ASCII)
+# Where most guests of the first market come from: their numbers' lengths are read from phonenumbers' own metadata.
+_PLAIN_REGIONS = ("PT", "ES", "FR", "GB", "DE", "IE", "NL", "BE", "CH", "SE", "DK", "PL", "US")
 _NIF_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, 1)
 _NIF_ZERO = 48 * sum(_NIF_WEIGHTS)  # an ASCII digit is 48 more than what it says
 _ALPHA_2 = frozenset(country.alpha_2 for country in pycountry.countries)
@@ -46,9 +46,29 @@ def e164(phone: str, country: str | None) -> str | None:
 
     None where it is no possible number.
     """
-    if _PLAIN_PHONE.fullmatch(phone):
+    if _plain_phone().fullmatch(phone):
         return phone
     return _rare_e164(phone, country)
+
+
+def is_e164(phone: str) -> bool:
+    """Whether ``phone`` has E.164's form, as what ``e164`` gives back has: a plus, and at most 15 digits."""
+    return phone[0] == "+" and phone[1:].isdigit() and phone.isascii() and len(phone) <= 16
+
+
+@cache
+def _plain_phone() -> re.Pattern[str]:
+    """International numbers of ``_PLAIN_REGIONS`` that phonenumbers would give back as they are.
+
+    Of a possible length, and not beginning with the national prefix, which parsing would take off.
+    """
+    plans = []
+    for region in _PLAIN_REGIONS:
+        plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        trunk = plan.national_prefix_for_parsing or "0"
+        lengths = "|".join(f"\\d{{{length}}}" for length in plan.general_desc.possible_length)
+        plans.append(f"{plan.country_code}(?!{trunk})(?:{lengths})")
+    return re.compile(rf"\+(?:{'|'.join(plans)})", re.ASCII)
 
 
 @lru_cache(maxsize=4096)

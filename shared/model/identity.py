@@ -13,12 +13,15 @@ NAMESPACE = UUID("5c1d6a0e-6f0b-5c86-9f0e-3a1d1c6c2b7e")
 """Fixed for ever: another namespace would be another set of ids."""
 
 _namespace = NAMESPACE.bytes
+# The two highest bits of the ninth byte are set to 10 (RFC 9562, 5.5).
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def record_id(source: str, hotel_id: str, entity: str, external_id: str) -> str:
     """The id as text. Equal to ``str(uuid5(NAMESPACE, …))`` and four times as fast: it runs for every row."""
-    digest = sha1(_namespace + f"{source}:{hotel_id}:{entity}:{external_id}".encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(digest[16], 16) & 3]
+    name = f"{source}:{hotel_id}:{entity}:{external_id}"
+    digest = sha1(_namespace + name.encode()).hexdigest()  # noqa: S324 - RFC 9562 prescribes it, and nothing is secret
+    variant = _VARIANT[digest[16]]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
@@ -31,14 +34,15 @@ def person_id(tax_id: str | None, email: str | None, name: str | None, phone: st
     """The external id of a guest whom the vendor gave none, from what identifies the person.
 
     Tax id, else e-mail, else name and phone (../shared/vendors/hostpms.md). The prefix says that it was
-    derived. None where nothing identifies the person.
+    derived. None where nothing identifies the person: blanks do not, and those around a value do not count.
     """
+    tax_id, email, name, phone = (" ".join((text or "").split()) for text in (tax_id, email, name, phone))
     if tax_id:
         key = f"tax_id:{tax_id}"
     elif email:
         key = f"email:{email.casefold()}"
     elif name and phone:
-        key = f"person:{' '.join(name.casefold().split())}:{phone}"
+        key = f"person:{name.casefold()}:{phone}"
     else:
         return None
     return f"derived:{sha256(key.encode()).hexdigest()[:32]}"

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, tzinfo
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from shared.errors import Unmappable
+
 Row: TypeAlias = Any
 """An instance of ``columns.row_type(entity)``."""
 
@@ -36,6 +38,12 @@ class MappingContext:
     def of(cls, property_id: str, time_zone: str | None) -> MappingContext:
         """``time_zone``: IANA name, None for UTC. Raises ZoneInfoNotFoundError."""
         return cls(property_id, ZoneInfo(time_zone) if time_zone else UTC)
+
+    def belongs(self, property_id: str | None) -> None:
+        """Raises Unmappable where a record names a property, and it is not this one: one hotel's secret or
+        credentials must not write another's rows."""
+        if property_id != self.property_id and property_id:
+            raise Unmappable("the record is another property's", reason="property_mismatch", field="property_id")
 
     def local_date(self, instant: datetime) -> date:
         """The hotel's calendar date at ``instant``."""

@@ -7,16 +7,23 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from iso4217 import Currency
 
 # XXX, XTS and the metals have no minor unit; two digits keep what is sent.
-_QUANTA: dict[str, Decimal] = {
-    currency.code: Decimal(1).scaleb(-(2 if currency.exponent is None else currency.exponent)) for currency in Currency
+_DEFAULT_DIGITS = 2
+_DIGITS: dict[str | None, int] = {
+    currency.code: _DEFAULT_DIGITS if currency.exponent is None else currency.exponent for currency in Currency
 }
-_DEFAULT_QUANTUM = Decimal("0.01")
+_QUANTA: dict[str | None, Decimal] = {code: Decimal(1).scaleb(-digits) for code, digits in _DIGITS.items()}
+_DEFAULT_QUANTUM = Decimal(1).scaleb(-_DEFAULT_DIGITS)
 _LARGEST = Decimal(10) ** 14
 
 
 def is_currency(code: str | None) -> bool:
     """Whether ``code`` (upper case) is an ISO 4217 alphabetic code."""
-    return code in _QUANTA
+    return code in _DIGITS
+
+
+def minor_digits(currency: str | None) -> int:
+    """Digits after the point: EUR 2, JPY 0, KWD 3; 2 where the currency is unknown."""
+    return _DIGITS.get(currency, _DEFAULT_DIGITS)
 
 
 def in_digits_of(currency: str | None, amount: Decimal | None) -> Decimal | None:
@@ -27,10 +34,13 @@ def in_digits_of(currency: str | None, amount: Decimal | None) -> Decimal | None
     """
     if amount is None:
         return None
-    quantum = _QUANTA.get(currency, _DEFAULT_QUANTUM) if currency else _DEFAULT_QUANTUM
+    quantum = _QUANTA.get(currency, _DEFAULT_QUANTUM)
     if amount.same_quantum(quantum) and -_LARGEST < amount < _LARGEST:
         return amount
-    if not amount.is_finite() or abs(amount) >= _LARGEST:
-        raise ValueError("not an amount of money")
-    with localcontext(prec=28):
-        return amount.quantize(quantum, rounding=ROUND_HALF_EVEN)
+    # Compared, not computed with: abs() of 1e9999999 overflows. And again below: 99999999999999.999 rounds up.
+    if amount.is_finite() and -_LARGEST < amount < _LARGEST:
+        with localcontext(prec=28):
+            rounded = amount.quantize(quantum, rounding=ROUND_HALF_EVEN)
+        if -_LARGEST < rounded < _LARGEST:
+            return rounded
+    raise ValueError("not an amount of money")

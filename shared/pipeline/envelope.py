@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Literal
+from functools import cache
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -19,33 +20,42 @@ Channel = Literal["webhook", "poll", "fetch", "import"]
 VERSION = 1
 
 
-class Envelope(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="v", tag=VERSION):
-    """``received_at``: UTC; for a poll the request's start (DESIGN.md §4, Order). Written with ``"v": 1``."""
+Payload = TypeVar("Payload")
+
+
+class Envelope(
+    msgspec.Struct, Generic[Payload], kw_only=True, frozen=True, omit_defaults=True, tag_field="v", tag=VERSION
+):
+    """``received_at``: UTC; for a poll the request's start (DESIGN.md §4, Order). Written with ``"v": 1``.
+
+    ``Payload`` is ``msgspec.Raw`` wherever envelopes are made and carried; a reader that knows what the
+    payload is may decode both in one pass (``decoder_of``).
+    """
 
     vendor: str
     property_id: str
     channel: Channel
-    received_at: datetime
-    payload: msgspec.Raw
+    received_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    payload: Payload
     entity: str | None = None
     event: str | None = None
     delivery_id: str | None = None
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Envelope)
+_decoder = msgspec.json.Decoder(Envelope[msgspec.Raw])
 
 
-def encode(envelope: Envelope) -> bytes:
+def encode(envelope: Envelope[msgspec.Raw]) -> bytes:
     return _encoder.encode(envelope)
 
 
-def encode_page(envelopes: Iterable[Envelope]) -> bytes:
+def encode_page(envelopes: Iterable[Envelope[msgspec.Raw]]) -> bytes:
     """NDJSON. A payload printed over several lines is put on one: white space is not content."""
     return b"".join(_encoder.encode(one_line(envelope)) + b"\n" for envelope in envelopes)
 
 
-def one_line(envelope: Envelope) -> Envelope:
+def one_line(envelope: Envelope[msgspec.Raw]) -> Envelope[msgspec.Raw]:
     text = bytes(envelope.payload)
     if b"\n" not in text and b"\r" not in text:
         return envelope
@@ -53,7 +63,7 @@ def one_line(envelope: Envelope) -> Envelope:
     return msgspec.structs.replace(envelope, payload=msgspec.Raw(compact))
 
 
-def decode(line: bytes) -> Envelope:
+def decode(line: bytes) -> Envelope[msgspec.Raw]:
     """Raises Malformed; the message names the field, never its value."""
     try:
         return _decoder.decode(line)
@@ -61,9 +71,15 @@ def decode(line: bytes) -> Envelope:
         raise Malformed(f"not an envelope: {error}", reason="not_an_envelope") from None
 
 
+@cache
+def decoder_of(payload: type) -> msgspec.json.Decoder[Any]:
+    """Reads an envelope and its payload, of the type ``payload``, in one pass."""
+    return msgspec.json.Decoder(Envelope[payload])  # type: ignore[valid-type]
+
+
 def lines(key: str, body: bytes) -> Iterator[bytes]:
     """The envelopes' texts in the raw object at ``key`` (already decompressed), in order."""
-    if ".ndjson" in key:
+    if key.endswith((".ndjson", ".ndjson.gz")):
         yield from (line for line in body.split(b"\n") if line.strip())
     else:
         yield body

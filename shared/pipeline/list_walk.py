@@ -25,8 +25,9 @@ obeyed at all: a vendor that ignores it is read whole, by 2 and 3. The order, wh
 it: such a page proves nothing about what follows, so only the list's end ends its stretch.
 
 What may still slip. A record that becomes visible late, with a time that is already behind us (a long
-transaction at the vendor), pushes others to the right. It can only do so near the present, which is
-what the cursor's overlap is for: the next run reads those minutes again.
+transaction at the vendor, or a change within the very second we have read), is missed, and pushes
+others to the right. It can only do so near the present: the cursor therefore stays behind the run's
+start by an overlap, and the next run reads those minutes again.
 """
 
 from __future__ import annotations

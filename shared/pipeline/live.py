@@ -43,7 +43,10 @@ def apply_objects(keys: Iterable[str], fetch_many: FetchMany, context_of: Contex
         elif isinstance(fetched, Refuse):
             mapped[key] = refuse_object(key, fetched)
         else:
-            mapped[key] = map_object(key, fetched, context_of)
+            try:
+                mapped[key] = map_object(key, fetched, context_of)
+            except Exception as error:  # one hotel's broken integration, or a fault of ours, concerns only this object
+                applied.failed[key] = error
     if mapped:
         _store(mapped, store, applied)
     return applied

@@ -7,8 +7,9 @@ the same events, redelivered, make the same manifest under the same name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Annotated
 
 import msgspec
 
@@ -40,7 +41,7 @@ class RawEvent(msgspec.Struct, frozen=True):
         bucket: Bucket
         object: ObjectAddress
 
-    time: datetime
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
     detail: Detail
 
 
@@ -85,8 +86,10 @@ def read_event(message: str | bytes) -> RawEvent:
 
 def manifest_of(events: Sequence[RawEvent]) -> Manifest:
     """The manifest of ``events`` (at least one); an object that was announced twice is in it once."""
-    objects = tuple(sorted({event.detail.object.key: event.detail.object for event in events}.values()))
-    newest = max(event.time for event in events)
+    # Sorted first: which of two announcements of one object counts must not depend on the order they came in.
+    announced = sorted(event.detail.object for event in events)
+    objects = tuple({address.key: address for address in announced}.values())
+    newest = max(event.time for event in events).astimezone(UTC)
     return Manifest(f"{newest:%Y%m%dT%H%M%SZ}-{_digest(address.key for address in objects)}", newest, objects)
 
 

@@ -164,7 +164,7 @@ class _LegAtWork:
         self._holder = holder
         self._before = run
         self._answers = 0
-        self._place: Place | None = None
+        self._place = Place()
         self._api: ListApi
 
     def work(self, expired: Holder | None) -> Leg:
@@ -172,25 +172,26 @@ class _LegAtWork:
             if expired:
                 self._desk.runs.abandon(self._stream, expired.started_at, expired.run_id)
             return self._work_or_continue_later()
-        except Exception as error:  # noqa: BLE001 - whatever it was: the record says so, and the lease is free again
+        except Exception as error:  # whatever it was: the record says so, and the lease is free again
             return self._fail(error)
 
     def _work_or_continue_later(self) -> Leg:
         self._save("running", finished_at=None, error=None)
         self._api = self._desk.connect()
-        self._place = list_walk.furthest(self._order.place, self._desk.cursors.get(self._stream))
+        ahead: Place | None = list_walk.furthest(self._order.place, self._desk.cursors.get(self._stream))
         try:
-            while self._place is not None:
+            while ahead is not None:
+                self._place = ahead
                 if self._desk.deadline - self._desk.clock() < PAGE_TIME:
                     return self._continue_later(0, VendorUnavailable("not one answer within the function's time"))
-                self._read_page(self._place)
+                ahead = self._read_page(ahead)
         except (RateLimited, VendorUnavailable) as error:
             return self._continue_later(self._delay_after(error), error)
         self._save("succeeded", finished_at=self._desk.clock())
         self._release()
         return self._leg("succeeded")
 
-    def _read_page(self, place: Place) -> None:
+    def _read_page(self, place: Place) -> Place | None:
         page = self._api.page(self._stream.entity, place.since, place.page)
         self._answers += 1
         self._count(waited_ms=round(page.waited * 1000))
@@ -198,9 +199,14 @@ class _LegAtWork:
         if step.land and page.records:
             self._land(page)
         if step.covered is not None:
-            self._desk.cursors.advance(self._stream, list_walk.anchor(step.covered - self._desk.overlap))
+            self._desk.cursors.advance(self._stream, self._cursor_after(step.covered))
         self._save("running")
-        self._place = step.place
+        return step.place
+
+    def _cursor_after(self, covered: datetime) -> datetime:
+        # Not later than the run's start: what appeared late while it ran (see ``list_walk``) is older than that
+        # by the overlap at most, however long the run took and its continuations waited.
+        return list_walk.anchor(min(covered, self._run.started_at) - self._desk.overlap)
 
     def _land(self, page: ListPage) -> None:
         run, writer = self._run, f"{self._run.run_id}-{self._holder.owner}"

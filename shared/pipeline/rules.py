@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.errors import Unmappable
-from shared.model.contacts import e164, is_email, is_nif
+from shared.model.contacts import is_e164, is_email, is_nif
 from shared.model.mapping import Row, Warned
 from shared.model.money import is_currency
 
@@ -27,7 +27,7 @@ class Rule:
 
 
 def _has_identity(row: Row) -> bool:
-    return bool(row.external_id)
+    return bool(row.external_id and not row.external_id.isspace())
 
 
 def _leaves_after_arriving(booking: Row) -> bool:
@@ -56,7 +56,7 @@ def _guest_email_is_well_formed(booking: Row) -> bool:
 
 
 def _guest_phone_is_e164(booking: Row) -> bool:
-    return not booking.guest_phone or e164(booking.guest_phone, None) == booking.guest_phone
+    return not booking.guest_phone or is_e164(booking.guest_phone)
 
 
 def _guest_nif_is_valid(booking: Row) -> bool:
@@ -68,7 +68,7 @@ def _email_is_well_formed(guest: Row) -> bool:
 
 
 def _phone_is_e164(guest: Row) -> bool:
-    return not guest.phone or e164(guest.phone, None) == guest.phone
+    return not guest.phone or is_e164(guest.phone)
 
 
 def _nif_is_valid(guest: Row) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from shared.errors import Malformed
 from shared.pipeline import manifest as manifests
 from shared.pipeline.manifest import Manifest
 
@@ -22,13 +23,16 @@ class Manifests:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=manifests.encode(manifest))
         return key
 
-    def pending(self) -> Iterator[Manifest]:
-        """Oldest first. Raises Malformed for an object there that is no manifest."""
+    def pending(self) -> Iterator[Manifest | Malformed]:
+        """Oldest first. For an object there that is no manifest, what is wrong with it: it keeps no batch back."""
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=manifests.PENDING)
         for page in pages:
             for item in page.get("Contents", ()):
                 answer = self._client.get_object(Bucket=self._bucket, Key=item["Key"])
-                yield manifests.decode(answer["Body"].read())
+                try:
+                    yield manifests.decode(answer["Body"].read())
+                except Malformed as error:
+                    yield error
 
     def finish(self, manifest: Manifest) -> None:
         """Moves ``manifest`` to done. Twice is as good as once."""

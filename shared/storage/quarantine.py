@@ -15,13 +15,12 @@ from shared.model.identity import quarantine_id
 from shared.model.mapping import Refusal, Row
 
 _RECORD = """
-    INSERT INTO hotel.quarantine AS held (id, source, hotel_id, record_entity, external_id, reason, field,
+    INSERT INTO hotel.quarantine (id, source, hotel_id, record_entity, external_id, reason, field,
         raw_key, raw_line, raw_received_at, mapping_version)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (id) DO UPDATE SET record_entity = excluded.record_entity, external_id = excluded.external_id,
         reason = excluded.reason, field = excluded.field, mapping_version = excluded.mapping_version,
         last_seen = excluded.last_seen, resolved_at = NULL
-    WHERE held.mapping_version <= excluded.mapping_version
 """
 _RESOLVE = """
     UPDATE hotel.quarantine SET resolved_at = clock_timestamp()

@@ -74,9 +74,9 @@ class RawLake:
     def many(self, keys: Iterable[str], concurrency: int = 8) -> Iterator[tuple[str, bytes | Refuse | Retry]]:
         """Each key with its plain bytes, in the order asked; fetched ``concurrency`` at a time.
 
-        At most twice that many bodies are in memory, however slowly they are taken. What ``get`` raises is
-        handed over in the body's place: one bad object does not keep the rest back. The client's connection pool (botocore's default: 10) bounds what
-        ``concurrency`` brings.
+        What ``get`` raises is handed over in the body's place: one bad object does not keep the rest back.
+        At most twice ``concurrency`` bodies are in memory, however slowly they are taken. The client's
+        connection pool (botocore's default: 10) bounds what ``concurrency`` brings.
         """
         # Imported here: the webhook function puts and never fetches, and pays for each import when cold.
         from concurrent.futures import ThreadPoolExecutor

@@ -101,7 +101,6 @@ class Secrets:
         except (ClientError, BotoCoreError) as error:
             raise StoreUnavailable(f"Secrets Manager did not take {name}", store="secretsmanager") from error
         self._known.put(name, text)
-        self._missing.drop(name)
 
     def _fetch(self, name: str) -> str:
         # Who guesses property ids gets an answer from memory the second time he tries one.

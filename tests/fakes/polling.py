@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
 import msgspec
 
@@ -43,6 +44,8 @@ class Row:
     lag: timedelta = timedelta(0)
     """How much older than that is what it prints."""
     dated: bool = True
+    turn: int = 0
+    """Rises with every change at the vendor."""
 
 
 @dataclass
@@ -50,7 +53,8 @@ class ModelList:
     """One list of a vendor, ordered by modification time, cut into numbered pages, changing between requests.
 
     ``inclusive``: ``updated_since`` includes its own instant. ``coarse``: it is compared by whole seconds.
-    ``obeys_since``: it is heeded at all. Times are always printed in whole seconds.
+    ``obeys_since``: it is heeded at all. ``ties_by_id``: records of one instant are ordered by their ids, so that
+    a change within the current instant may come before others. Times are always printed in whole seconds.
     """
 
     clock: Callable[[], datetime]
@@ -58,6 +62,7 @@ class ModelList:
     inclusive: bool = True
     coarse: bool = False
     obeys_since: bool = True
+    ties_by_id: bool = False
     ascending: bool = True
     tells_pages: bool = True
     rows: dict[int, Row] = field(default_factory=dict)
@@ -67,16 +72,18 @@ class ModelList:
     errors: dict[int, Exception] = field(default_factory=dict)
     """Number of a request (from 1) → what it raises."""
     seconds_a_page: float = 0.0
+    turns: Iterator[int] = field(default_factory=itertools.count)
 
     def add(self, changed: datetime | None = None, **how: object) -> Row:
-        row = Row(len(self.rows), 1, changed or self.clock(), **how)  # type: ignore[arg-type]
+        turn = next(self.turns)
+        row = Row(turn, 1, changed or self.clock(), turn=turn, **how)  # type: ignore[arg-type]
         self.rows[row.id] = row
         return row
 
     def change(self, number: int, at: datetime | None = None) -> None:
         row = self.rows.get(number)
         if row:
-            self.rows[number] = Row(number, row.version + 1, at or self.clock(), row.lag, row.dated)
+            self.rows[number] = Row(number, row.version + 1, at or self.clock(), row.lag, row.dated, next(self.turns))
 
     def remove(self, number: int) -> None:
         self.rows.pop(number, None)
@@ -102,8 +109,13 @@ class ModelList:
         return answer
 
     def _since(self, since: datetime | None) -> list[Row]:
-        rows = [row for row in self.rows.values() if not (self.obeys_since and since and row.dated and self._is_before(row, since))]
-        return sorted(rows, key=lambda row: (row.dated, row.changed, row.id), reverse=not self.ascending)
+        rows = [
+            row
+            for row in self.rows.values()
+            if not (self.obeys_since and since and row.dated and self._is_before(row, since))
+        ]
+        ties = attrgetter("id" if self.ties_by_id else "turn")
+        return sorted(rows, key=lambda row: (row.dated, row.changed, ties(row)), reverse=not self.ascending)
 
     def _is_before(self, row: Row, since: datetime) -> bool:
         changed = _whole(row.changed) if self.coarse else row.changed
@@ -164,7 +176,7 @@ class FakeRaw:
             self.overwritten.append(key)
         self.objects[key] = content
 
-    def envelopes(self) -> list[envelope.Envelope]:
+    def envelopes(self) -> list[envelope.Envelope[msgspec.Raw]]:
         return [envelope.decode(line) for body in self.objects.values() for line in body.splitlines()]
 
     def versions(self) -> dict[int, int]:

@@ -159,10 +159,13 @@ def test_many_objects_are_fetched_no_further_than_they_are_taken() -> None:
     assert fetched.calls <= 3 + 2 * 2
 
 
-def test_a_missing_one_of_many_is_raised_at_its_turn() -> None:
+def test_a_bad_one_of_many_stands_in_its_place_and_keeps_no_other_back() -> None:
+    Fault("s3.GetObject").fail(error="SlowDown")
     lake().put("1.json", b"{}")
-    objects = lake().many(["1.json", "2.json", "1.json"])
+    lake().put("4.json", b"{}")
+    boto3.client("s3").put_object(Bucket=RAW_BUCKET, Key="3.gz", Body=b"plain")
 
-    assert next(objects) == ("1.json", b"{}")
-    with pytest.raises(NotFound):
-        next(objects)
+    outcomes = dict(lake().many(["1.json", "2.json", "3.gz", "4.json"], concurrency=1))
+
+    kinds = {key: type(outcome) for key, outcome in outcomes.items()}
+    assert kinds == {"1.json": StoreUnavailable, "2.json": NotFound, "3.gz": Malformed, "4.json": bytes}

@@ -12,8 +12,10 @@ import boto3
 import pytest
 
 from lambdas.webhook import handler
+from lambdas.webhook.landing import Landing
 from shared.names import webhook_secret_name
 from shared.pipeline import envelope
+from shared.pipeline.delivery import RawDelivery
 from shared.storage.raw_lake import RawLake
 from shared.storage.secrets import Secrets, WebhookSecret
 from tests.deliveries import BODY, GUEST_EMAIL, PROPERTY, SECRET, lambda_context, proxy_event, wrapped
@@ -51,7 +53,7 @@ def call(body: bytes = BODY, remaining_ms: int = 10_000, **how: Any) -> tuple[in
 
 def landed() -> dict[str, bytes]:
     lake = RawLake(RAW_BUCKET, boto3.client("s3"))
-    return dict(lake.many(key for key, _ in lake.list("")))
+    return {key: lake.get(key) for key, _ in lake.list("")}
 
 
 def records() -> list[dict[str, Any]]:
@@ -97,6 +99,20 @@ def test_a_delivery_id_makes_a_freshly_signed_retry_a_duplicate() -> None:
     forget()
     assert call(body, at=now) == DUPLICATE
     assert len(landed()) == 1
+
+
+def test_a_retry_signed_after_midnight_is_still_a_duplicate() -> None:
+    lake = RawLake(RAW_BUCKET, boto3.client("s3"))
+    landing = Landing(lake, boto3.client("dynamodb"), IDEMPOTENCY_TABLE)
+    before, after = (
+        RawDelivery(("hostpms", PROPERTY, "id", "evt-1"), f"hostpms/{PROPERTY}/2024/03/{day}/evt-1-digest.json", b"{}")
+        for day in ("01", "02")
+    )
+
+    results = [landing.land(delivery, lambda_context()) for delivery in (before, after)]
+
+    assert results == ["accepted", "duplicate"]
+    assert list(landed()) == [before.key]
 
 
 def test_a_delivery_id_used_for_another_body_loses_nothing() -> None:

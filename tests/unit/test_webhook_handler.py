@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import importlib.util
 import io
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,18 +27,19 @@ from tests.fakes.webhook import FakeLanding, FakeSecretsManager
 class Function:
     """The handler with in-memory stores, its log and its metrics."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: ModuleType = handler) -> None:
+        self._module = module
         self.landing = FakeLanding()
         self.store = FakeSecretsManager()
         self.store.hold(PROPERTY, current=SECRET)
         self.log = io.StringIO()
         receiver = Receiver(Secrets(lambda: self.store), self.landing, clock=lambda: NOW)
-        monkeypatch.setattr(handler, "receiver", lambda: receiver)
+        monkeypatch.setattr(module, "receiver", lambda: receiver)
         monkeypatch.setattr(telemetry.logger.registered_handler, "stream", self.log)
 
     def handle(self, event: Any) -> dict[str, Any]:
         with contextlib.redirect_stdout(self.log):
-            answer: dict[str, Any] = handler.handle(event, lambda_context())
+            answer: dict[str, Any] = self._module.handle(event, lambda_context())
         return answer
 
     def call(self, event: Any) -> tuple[int, dict[str, Any]]:
@@ -178,9 +181,10 @@ def test_no_line_carries_what_an_earlier_call_left(function: Function) -> None:
 
 @pytest.mark.parametrize("verbose", ["true", "false"])
 def test_neither_log_nor_metrics_nor_answer_hold_guests_or_secrets(
-    function: Function, monkeypatch: pytest.MonkeyPatch, verbose: str
+    monkeypatch: pytest.MonkeyPatch, verbose: str
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_LOGGER_LOG_EVENT", verbose)
+    function = Function(monkeypatch, freshly_imported(handler))
     answers = [function.call(proxy_event())]
     function.landing.failing = True
     answers.append(function.call(proxy_event()))
@@ -190,6 +194,16 @@ def test_neither_log_nor_metrics_nor_answer_hold_guests_or_secrets(
     signature = signed_headers()["X-HostPMS-Signature"]
     for private in (GUEST_EMAIL, "Silva", SECRET, signature, "guessed", base64.b64encode(BODY).decode()[:40]):
         assert private not in told
+
+
+def freshly_imported(module: ModuleType) -> ModuleType:
+    """A second copy, with what is read of the environment at import read again."""
+    spec = importlib.util.find_spec(module.__name__)
+    assert spec is not None
+    assert spec.loader is not None
+    fresh = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fresh)
+    return fresh
 
 
 # -- whatever comes ------------------------------------------------------------------------------

@@ -26,8 +26,7 @@ def answer(content: Any, status: int = 200, headers: dict[str, str] | None = Non
     return Response(encode(content), status, headers, media_type="application/json")
 
 
-async def answer_problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
+async def answer_problem(_: Request, error: Problem) -> Response:
     headers = {} if error.retry_after is None else {"Retry-After": str(math.ceil(error.retry_after))}
     return answer({"error": error.code, "message": error.message}, error.status, headers)
 

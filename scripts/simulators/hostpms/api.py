@@ -132,7 +132,7 @@ def _query(request: Request) -> tuple[datetime | None, int, int]:
     query = request.query_params
     since = _instant(query["updated_since"]) if "updated_since" in query else None
     page, per_page = _number(query.get("page", "1")), _number(query.get("per_page", "100"))
-    if not (1 <= page and 1 <= per_page <= _MOST_PER_PAGE):
+    if page < 1 or not (1 <= per_page <= _MOST_PER_PAGE):
         raise Problem(400, "invalid_request", f"page is 1 or more, per_page is 1 to {_MOST_PER_PAGE}")
     return since, page, per_page
 

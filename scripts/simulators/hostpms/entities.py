@@ -6,13 +6,16 @@ Everything here is mutable state of the world. What the PMS has told is kept apa
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import ClassVar
 
 from scripts.simulators.hostpms.people import Person
 from scripts.simulators.hostpms.quirks import Quirks
 from scripts.simulators.hostpms.tariff import Price
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+"""Before the PMS first wrote something down."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +30,7 @@ class Guest:
     stays: int = 0
     preferred_kind: str = "double"
     marketing: bool = False
-    updated_at: datetime | None = None
+    updated_at: datetime = NEVER
 
     @property
     def loyalty(self) -> str:
@@ -45,7 +48,7 @@ class Room:
     base_rate: Decimal
     amenities: tuple[str, ...] = ()
     status: str = "clean"
-    updated_at: datetime | None = None
+    updated_at: datetime = NEVER
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +70,7 @@ class Booking:
     status: str = "confirmed"
     deposit: Decimal = Decimal("0.00")
     requests: str | None = None
-    updated_at: datetime | None = None
+    updated_at: datetime = NEVER
     dates_set: int = 0
     """Counts the changes of its dates: what was planned for older ones is void."""
 
@@ -90,7 +93,7 @@ class Payment:
     quirks: Quirks
     status: str = "pending"
     received_at: datetime | None = None
-    updated_at: datetime | None = None
+    updated_at: datetime = NEVER
 
 
 Entity = Guest | Room | Booking | Payment

@@ -36,8 +36,7 @@ class Premises:
 
     def record(self, subject: Entity, now: datetime) -> Version:
         """Writes ``subject`` into the books; its ``updated_at`` rises by a millisecond at least."""
-        former = subject.updated_at
-        subject.updated_at = now if former is None or former < now else former + _MILLISECOND
+        subject.updated_at = max(now, subject.updated_at + _MILLISECOND)
         version = Version(subject.id, subject.updated_at, render(subject, self.property))
         self.ledger.put(subject.entity, version)
         return version

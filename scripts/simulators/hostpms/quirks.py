@@ -23,7 +23,9 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
         "special_requests", "payment_method", "adults", "children", "room.floor", "pricing.rate_plan",
         "pricing.deposit", "pricing.taxa_turistica",
     ),
-    "guest": ("email", "telefone", "nif", "data_nascimento", "fidelidade", "quarto_preferido", "consentimento_marketing"),
+    "guest": (
+        "email", "telefone", "nif", "data_nascimento", "fidelidade", "quarto_preferido", "consentimento_marketing",
+    ),
     "room": ("piso", "cama", "comodidades", "ocupacao_maxima", "tarifa_base"),
     "payment": ("metodo", "reservation_id"),
 }  # fmt: skip

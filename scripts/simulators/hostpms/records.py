@@ -58,7 +58,7 @@ def _booking(booking: Booking, hotel: Property) -> Record:
             "check_in": booking.check_in.isoformat(),
             "check_out": booking.check_out.isoformat(),
             "created_at": instant(booking.created_at),
-            "updated_at": _touched(booking),
+            "updated_at": instant(booking.updated_at),
         },
         "pricing": {
             "total": quirks.amount(price.total),
@@ -101,7 +101,7 @@ def _guest(guest: Guest, hotel: Property) -> Record:
         "fidelidade": says("loyalty", guest.loyalty),
         "quarto_preferido": says("room_type", guest.preferred_kind),
         "consentimento_marketing": guest.marketing,
-        "updated_at": _touched(guest),
+        "updated_at": instant(guest.updated_at),
     }
 
 
@@ -119,7 +119,7 @@ def _room(room: Room, hotel: Property) -> Record:
         "comodidades": [word(hotel.language, "amenity", amenity) for amenity in room.amenities],
         "tarifa_base": room.quirks.amount(room.base_rate),
         "moeda": hotel.currency,
-        "updated_at": _touched(room),
+        "updated_at": instant(room.updated_at),
     }
 
 
@@ -133,7 +133,7 @@ def _payment(payment: Payment, hotel: Property) -> Record:
         "moeda": hotel.currency,
         "metodo": says("method", payment.method),
         "estado": says("payment_status", payment.status),
-        "updated_at": _touched(payment),
+        "updated_at": instant(payment.updated_at),
     }
     if payment.received_at is not None:
         record["recebido_em"] = instant(payment.received_at)
@@ -153,8 +153,3 @@ def _speaker(hotel: Property, quirks: Quirks) -> Callable[[str, str], str]:
         return quirks.undocumented.get(vocabulary) or word(hotel.language, vocabulary, meaning, quirks.wording)
 
     return says
-
-
-def _touched(subject: Entity) -> str:
-    assert subject.updated_at is not None, "a record is rendered after it was touched"
-    return instant(subject.updated_at)

@@ -31,7 +31,7 @@ def application(simulator: Simulator) -> Starlette:
 
     return Starlette(
         routes=[*Api(simulator).routes, *Control(simulator).routes],
-        exception_handlers={Problem: answer_problem},
+        exception_handlers={Problem: answer_problem},  # type: ignore[dict-item]
         lifespan=lifespan,
     )
 

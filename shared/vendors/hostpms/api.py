@@ -88,15 +88,19 @@ def connect(
     sleep: Callable[[float], None] = time.sleep,
 ) -> HostPmsApi:
     """A client of one property. Raises Misconfigured where ``base_url`` is not one a secret may be sent to."""
+    if not _is_safe(base_url):
+        fix = "set it in the integration"
+        raise Misconfigured("base_url is not an https address", fix=fix, property_id=property_id)
+    return HostPmsApi(property_id, base_url.rstrip("/"), credentials, tokens, budget, deadline, http, clock, sleep)
+
+
+def _is_safe(base_url: str) -> bool:
+    """TLS only, but for a simulator on this machine."""
     try:
-        url = httpx.URL(base_url.rstrip("/"))
+        url = httpx.URL(base_url)
     except httpx.InvalidURL:
-        url = httpx.URL()
-    if url.scheme != "https" and not (url.scheme == "http" and url.host in _LOOPBACK):
-        raise Misconfigured(
-            "base_url is not an https address", fix="set it in the integration", property_id=property_id
-        )
-    return HostPmsApi(property_id, str(url), credentials, tokens, budget, deadline, http, clock, sleep)
+        return False
+    return bool(url.host) and (url.scheme == "https" or (url.scheme == "http" and url.host in _LOOPBACK))
 
 
 class HostPmsApi:

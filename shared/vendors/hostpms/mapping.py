@@ -1,8 +1,8 @@
 """HostPMS's records as unified rows: pure, and the same on the live and the batch path (DESIGN.md §1.2).
 
-``map_record`` gives the content of every row a raw record leads to: a reservation leads to a booking
-and, where it tells who the guest is, to a guest that stands until a profile comes. The pipeline adds
-identity, order and provenance (``shared.pipeline.transform``).
+A mapper gives the content of every row that a raw record leads to: a reservation leads to a booking and,
+where it tells who the guest is, to a guest that stands until a profile comes. The pipeline adds identity,
+order and provenance (``shared.pipeline.transform``).
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
-from shared.errors import Unmappable
 from shared.model import contacts
 from shared.model.columns import row_type
 from shared.model.identity import person_id, record_id
@@ -32,20 +29,8 @@ _PaymentRow = row_type("payment")
 UNKNOWN = "unknown"
 
 
-def map_record(entity: str, payload: msgspec.Raw | bytes, context: MappingContext) -> list[tuple[str, Row]]:
-    """``(entity, row)`` of each row the record leads to. Raises Unmappable where it leads to none."""
-    record = payloads.decode(payload, payloads.RECORDS[entity])
-    if record.property_id is not None and record.property_id != context.property_id:
-        raise Unmappable("the record is another property's", reason="property_mismatch", field="property_id")
-    try:
-        return _MAPPERS[entity](record, context)
-    except ValueError:
-        raise Unmappable("an amount is not a number of money", reason="malformed_amount", field=None) from None
-    except OverflowError:
-        raise Unmappable("an instant lies outside the calendar", reason="malformed_instant", field=None) from None
-
-
 def _map_reservation(record: payloads.Reservation, context: MappingContext) -> list[tuple[str, Row]]:
+    context.belongs(record.property_id)
     dates = record.dates
     guest = record.guest or _NO_GUEST
     room = record.room or _NO_ROOM
@@ -57,7 +42,7 @@ def _map_reservation(record: payloads.Reservation, context: MappingContext) -> l
 
     country = _country(guest.country, context)
     phone = _phone(guest.phone, country)
-    guest_external_id = guest.guest_id or person_id(guest.nif, guest.email, guest.name, phone)
+    guest_external_id = _named(guest.guest_id) or person_id(guest.nif, guest.email, guest.name, phone)
     guest_id = record_id(SOURCE, context.property_id, "guest", guest_external_id) if guest_external_id else None
     booking = _BookingRow(
         external_id=record.reservation_id,
@@ -115,6 +100,7 @@ def _map_reservation(record: payloads.Reservation, context: MappingContext) -> l
 
 
 def _map_guest(record: payloads.Guest, context: MappingContext) -> list[tuple[str, Row]]:
+    context.belongs(record.property_id)
     country = _country(record.pais, context)
     row = _GuestRow(
         external_id=record.guest_id,
@@ -136,6 +122,7 @@ def _map_guest(record: payloads.Guest, context: MappingContext) -> list[tuple[st
 
 
 def _map_room(record: payloads.Room, context: MappingContext) -> list[tuple[str, Row]]:
+    context.belongs(record.property_id)
     currency = _upper(record.moeda)
     row = _RoomRow(
         external_id=record.room_id,
@@ -155,8 +142,9 @@ def _map_room(record: payloads.Room, context: MappingContext) -> list[tuple[str,
 
 
 def _map_payment(record: payloads.Payment, context: MappingContext) -> list[tuple[str, Row]]:
+    context.belongs(record.property_id)
     currency = _upper(record.moeda)
-    reservation = record.reservation_id
+    reservation = _named(record.reservation_id)
     row = _PaymentRow(
         external_id=record.payment_id,
         booking_id=record_id(SOURCE, context.property_id, "booking", reservation) if reservation else None,
@@ -173,7 +161,7 @@ def _map_payment(record: payloads.Payment, context: MappingContext) -> list[tupl
     return [("payment", row)]
 
 
-_MAPPERS: dict[str, Callable[[Any, MappingContext], list[tuple[str, Row]]]] = {
+MAPPERS: dict[str, Callable[[Any, MappingContext], list[tuple[str, Row]]]] = {
     "booking": _map_reservation,
     "guest": _map_guest,
     "room": _map_room,
@@ -191,6 +179,11 @@ def _word(
     if not word:
         return None
     return look_up(word) or warned.unknown_word(entity, field)
+
+
+def _named(external_id: str | None) -> str | None:
+    """Blanks name nobody: all whose id is blank would be one and the same."""
+    return external_id if external_id and not external_id.isspace() else None
 
 
 def _room_type(word: str | None) -> str | None:
@@ -218,7 +211,7 @@ def _split_name(name: str | None) -> tuple[str | None, str | None]:
 
 
 def _upper(currency: str | None) -> str | None:
-    return currency.strip().upper() if currency else None
+    return currency.strip().upper() or None if currency else None
 
 
 def _utc(instant: datetime | None) -> datetime | None:

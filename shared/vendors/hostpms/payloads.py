@@ -1,8 +1,8 @@
 """HostPMS's records as they come (../shared/vendors/hostpms.md; the assumed fields are marked there).
 
-``decode`` reads the plain case in one pass of msgspec. Only a record that it refuses is read again
-untyped and put right where HostPMS is known to be loose: a number as a string, a decimal comma, a
-number where a text is meant, an empty string for nothing.
+The plain case is read in one pass of msgspec (``RECORDS``). Only a record that this refuses comes to ``decode``,
+which reads it untyped and puts it right where HostPMS is known to be loose: wrapped in a delivery, a number as
+a string, a decimal comma, a number where a text is meant, an empty string for nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import types
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -120,19 +120,13 @@ class Payment(msgspec.Struct, gc=False):
     updated_at: Instant | None = None
 
 
-Record = TypeVar("Record", Reservation, Guest, Room, Payment)
-
 RECORDS: dict[str, type[msgspec.Struct]] = {
     "booking": Reservation,
     "guest": Guest,
     "room": Room,
     "payment": Payment,
 }
-
-
-@cache
-def _decoder(record: type[Record]) -> msgspec.json.Decoder[Record]:
-    return msgspec.json.Decoder(record)
+"""What a payload is, by entity: the plain case, which msgspec reads in one pass."""
 
 
 class _Wrapped(msgspec.Struct):
@@ -145,29 +139,23 @@ _wrapped_decoder = msgspec.json.Decoder(_Wrapped)
 _untyped_decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
-_NUL = b"\\u0000"
+def decode(payload: msgspec.Raw | bytes, entity: str) -> Any:
+    """The ``RECORDS[entity]`` in ``payload``, wrapped or bare, with HostPMS's looseness put right.
 
-
-def decode(payload: msgspec.Raw | bytes, record: type[Record]) -> Record:
-    """The record in ``payload``, wrapped or bare. Raises Unmappable (``missing_field``, ``malformed_field``…)."""
-    if _NUL in bytes(payload):
-        raise Unmappable("a text holds the character NUL, which PostgreSQL cannot store", reason="nul_character", field=None)
-    try:
-        return _decoder(record).decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_loosely(payload, record)
-
-
-def _decode_loosely(payload: msgspec.Raw | bytes, record: type[Record]) -> Record:
+    Raises Unmappable: ``missing_field``, ``malformed_field`` or ``malformed_json``.
+    """
+    record = RECORDS[entity]
     try:
         value = _untyped_decoder.decode(payload)
         if isinstance(value, dict) and "data" in value and record.__struct_fields__[0] not in value:
-            return decode(_wrapped_decoder.decode(payload).data, record)
+            return decode(_wrapped_decoder.decode(payload).data, entity)
         return msgspec.convert(_loosen(value, record), record)
     except msgspec.ValidationError as error:
         raise _unmappable(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Unmappable("the payload is not JSON", reason="malformed_json", field=None) from None
+    except ArithmeticError:  # an exponent that no Decimal has, 1e99999999999999999999
+        raise Unmappable("a number is beyond all measure", reason="malformed_field", field=None) from None
 
 
 _PATH = re.compile(r" - at `\$\.?([^`]*)`")
@@ -187,13 +175,20 @@ def _unmappable(error: msgspec.ValidationError) -> Unmappable:
 def _loosen(value: Any, kind: Any) -> Any:
     """``value`` with HostPMS's known looseness put right; what is no such case is left for msgspec to judge."""
     kind, optional = _without_none(kind)
-    if optional and isinstance(value, str) and not value.strip():
+    # A text of blanks is kept, as the plain road keeps it: which road a record takes must not show in its rows.
+    if optional and isinstance(value, str) and not (value if kind is str else value.strip()):
         return None
     if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        hints = get_type_hints(kind)  # without the Metas: the looseners go by the plain type
+        hints = _hints(kind)
         return {name: _loosen(item, hints[name]) for name, item in value.items() if name in hints}
     loosen = _LOOSENERS.get(kind)
     return loosen(value) if loosen else value
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Without the Metas: the looseners go by the plain type."""
+    return get_type_hints(kind)
 
 
 def _without_none(kind: Any) -> tuple[Any, bool]:
@@ -221,7 +216,8 @@ def _decimal(value: Any) -> Any:
 def _integer(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,9}\s*", value, re.ASCII):
         return int(value)
-    if isinstance(value, Decimal) and value == value.to_integral_value():
+    # No count has more digits; int() of 1e999999 would write them all out.
+    if isinstance(value, Decimal) and value.adjusted() < 10 and value == value.to_integral_value():
         return int(value)
     return value
 

@@ -50,6 +50,10 @@ def test_the_signature_is_hmac_sha256_of_timestamp_dot_body() -> None:
     assert webhook.sign("1709289000", b'{"a":1}', "key") == expected
 
 
+def test_what_we_sign_ourselves_holds() -> None:
+    assert verify(webhook.signed_headers(BODY, SECRET, NOW)) == (NOW, "current")
+
+
 @pytest.mark.parametrize("prefix", ["", "sha256="])
 def test_a_right_signature_holds_with_and_without_its_prefix(prefix: str) -> None:
     headers = signed_headers()

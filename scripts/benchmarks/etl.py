@@ -1,0 +1,171 @@
+"""What the batch path costs: raw HostPMS reservations in the embedded S3 → Parquet there and rows in PostgreSQL.
+
+The stacks are really deployed, and the objects reach their manifests by S3's events, the queue and the function.
+Four passes, each a fresh process of the Glue job's own code, Spark's start included in its time end to end:
+
+    map_write   mapping and Parquet alone; its rate leaves Spark's start out, as a job of many hours would
+    insert      all records into empty tables
+    unchanged   the same raw objects again: nothing may be written
+    updated     new pages, half of whose records have changed; the other half moves on in order alone
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, perf_counter, sleep
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from scripts.local.environment import ROOT
+from scripts.local.stack import LocalStack
+from scripts.simulators.hostpms.bulk import reservations
+from shared.pipeline import manifest as manifests
+from shared.pipeline.envelope import Envelope, encode_page
+from shared.pipeline.raw_keys import page_key
+from shared.storage.integrations import Integration, Integrations
+from shared.storage.raw_lake import RawLake
+
+PROPERTY = "PT-LIS-001"
+PAGE_RECORDS = 10_000
+_SEED = 7
+
+Say = Callable[[str], None]
+
+
+def run(records: int, say: Say = lambda text: None) -> dict[str, Any]:
+    """Rates per second, peak memory of a worker and seconds by stage; the keys are the issue's."""
+    with TemporaryDirectory(prefix="pousada-bench-") as folder, LocalStack(Path(folder)) as local:
+        bench = _Bench(local, records, say)
+        bench.onboard()
+        bench.land(updated_every=0)
+        mapped = bench.take("map_write", upsert=False)
+        bench.repeat()
+        inserted = bench.take("insert")
+        bench.repeat()
+        unchanged = bench.take("unchanged")
+        bench.land(updated_every=2)
+        updated = bench.take("updated")
+    passes = {"map_write": mapped, "insert": inserted, "unchanged": unchanged, "updated": updated}
+    return {
+        "records": records,
+        "map_write_per_s": round(records / mapped["stages"]["total"]),
+        "insert_per_s": round(records / inserted["wall"]),
+        "unchanged_per_s": round(records / unchanged["wall"]),
+        "updated_per_s": round(records / updated["wall"]),
+        "worker_peak_rss_mb": round(max(one["peak_rss_mb"] for one in passes.values())),
+        "seconds": {
+            f"{name}.{stage}": round(seconds, 2)
+            for name, one in passes.items()
+            for stage, seconds in {"wall": one["wall"], **one["stages"]}.items()
+        },
+        "rows": {name: one["rows"] for name, one in passes.items()},
+        "written": {name: one["written"] for name, one in passes.items()},
+    }
+
+
+class _Bench:
+    def __init__(self, local: LocalStack, records: int, say: Say) -> None:
+        self._local = local
+        self._records = records
+        self._say = say
+        self._s3 = local.client("s3")
+
+    def onboard(self) -> None:
+        table = self._local.session().resource("dynamodb", endpoint_url=self._local.endpoint)
+        Integrations(table.Table(self._local.names.integrations_table)).put(
+            Integration(
+                property_id=PROPERTY,
+                vendor="hostpms",
+                time_zone="Europe/Lisbon",
+                base_url="http://127.0.0.1:9",
+                entities=("booking",),
+            )
+        )
+
+    def land(self, updated_every: int) -> None:
+        """Puts the records as pages, and waits until each page is in a pending manifest."""
+        lake, run_id, started = RawLake(self._local.names.raw_bucket, self._s3), uuid4().hex[:12], datetime.now(UTC)
+        began, pages = perf_counter(), 0
+        for number, page in enumerate(_pages(self._records, started, updated_every), start=1):
+            lake.put(page_key("hostpms", PROPERTY, "booking", started, run_id, number), page)
+            pages = number
+        self._say(f"{self._records:,} records landed in {pages} objects ({perf_counter() - began:.1f} s)")
+        self._await(pages)
+
+    def _await(self, pages: int) -> None:
+        deadline = monotonic() + 300
+        while sum(len(manifest.objects) for manifest in self._manifests(manifests.PENDING)) < pages:
+            if monotonic() > deadline:
+                raise TimeoutError("the pages did not reach a manifest within five minutes")
+            sleep(0.5)
+
+    def repeat(self) -> None:
+        """Makes every manifest pending again."""
+        for manifest in list(self._manifests(manifests.DONE)):
+            key = f"{manifests.PENDING}{manifest.batch_id}.json"
+            self._s3.put_object(Bucket=self._local.names.work_bucket, Key=key, Body=manifests.encode(manifest))
+
+    def _manifests(self, prefix: str) -> Iterator[manifests.Manifest]:
+        bucket = self._local.names.work_bucket
+        for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for item in page.get("Contents", ()):
+                yield manifests.decode(self._s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+
+    def take(self, name: str, upsert: bool = True) -> dict[str, Any]:
+        """One run of the job in a process of its own; returns its outcome and the wall time."""
+        names = self._local.names
+        environment = self._local.environment | {
+            "RAW_BUCKET": names.raw_bucket,
+            "PROCESSED_BUCKET": names.processed_bucket,
+            "WORK_BUCKET": names.work_bucket,
+            "INTEGRATIONS_TABLE": names.integrations_table,
+            "DATABASE_SECRET": names.database_secret,
+            "POUSADA_SPARK_CORES": "2",
+        }
+        began = perf_counter()
+        command = [sys.executable, "-m", "glue_jobs.etl", *([] if upsert else ["--parquet-only"])]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+        wall = perf_counter() - began
+        if done.returncode:
+            raise RuntimeError(f"the job failed in the pass {name}:\n{done.stderr[-4000:]}")
+        outcome = _sum(json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"message": "stored"'))
+        if outcome["records"] != self._records:
+            raise RuntimeError(f"the pass {name} took {outcome['records']} records, not {self._records}")
+        self._say(f"{name}: {wall:.1f} s, {self._records / wall:,.0f} records/s end to end")
+        return {**outcome, "wall": wall}
+
+
+def _sum(rounds: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    total: dict[str, Any] = {"records": 0, "rows": {}, "written": {}, "stages": {}, "peak_rss_mb": 0.0}
+    for one in rounds:
+        total["records"] += one["records"]
+        total["peak_rss_mb"] = max(total["peak_rss_mb"], one["peak_rss_mb"])
+        for key, source in (("rows", "rows"), ("written", "written"), ("stages", "seconds")):
+            for name, value in one[source].items():
+                total[key][name] = total[key].get(name, 0) + value
+    return total
+
+
+def _pages(records: int, started: datetime, updated_every: int) -> Iterator[bytes]:
+    stream = reservations(records, _SEED, property_id=PROPERTY, updated_every=updated_every)
+    while page := list(islice(stream, PAGE_RECORDS)):
+        yield encode_page(
+            Envelope(
+                vendor="hostpms",
+                property_id=PROPERTY,
+                channel="poll",
+                received_at=started,
+                entity="booking",
+                payload=msgspec.Raw(record),
+            )
+            for record in page
+        )

@@ -1,0 +1,128 @@
+"""An operator's day with the command line: a hotel taken in, polled, delivered to, batched, mended."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from scripts.cli.app import app
+from scripts.local.stack import LocalStack
+from scripts.simulators.hostpms.server import RunningSimulator, running
+from scripts.simulators.hostpms.world import World
+
+PROPERTY = "PT-FAO-077"
+SECONDS = 60.0
+
+
+@dataclass
+class Operator:
+    local: LocalStack
+    pms: RunningSimulator
+
+    def run(self, *arguments: str, **environment: str) -> Result:
+        return CliRunner().invoke(app, ["--endpoint-url", self.local.endpoint, *arguments], env=environment)
+
+    def onboard(self) -> Result:
+        client = self.pms.world.credentials(PROPERTY)
+        who = ("--vendor", "hostpms", "--property-id", PROPERTY, "--time-zone", "Europe/Lisbon")
+        where = ("--base-url", self.pms.base_url, "--client-id", client.client_id)
+        return self.run("onboard", *who, *where, POUSADA_CLIENT_SECRET=client.client_secret)
+
+    def send(self, payload: Path, *options: str) -> Result:
+        where = ("--vendor", "hostpms", "--property-id", PROPERTY, "--event", "reservation.created")
+        return self.run("send", *where, *options, str(payload))
+
+    def status(self) -> dict[str, Any]:
+        return dict(json.loads(self.run("status", "--property-id", PROPERTY, "--json").stdout))
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.local.dsn) as connection:
+            return connection.execute(statement).fetchall()
+
+
+@pytest.fixture(scope="module")
+def operator(deployed: LocalStack) -> Iterator[Operator]:
+    world = World(7, [PROPERTY], date(2026, 1, 1), rooms=6, history_days=30)
+    with running(world) as pms:
+        operator = Operator(deployed, pms)
+        result = operator.onboard()
+        assert result.exit_code == 0, result.stderr
+        yield operator
+
+
+def eventually(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.2)
+
+
+def reservation(name: str, check_out: str = "2026-03-25") -> dict[str, Any]:
+    stamp = datetime.now(UTC).isoformat()
+    return {
+        "reservation_id": name,
+        "property_id": PROPERTY,
+        "guest": {"guest_id": f"G-{name}", "name": "Rui Exemplo"},
+        "dates": {"check_in": "2026-03-20", "check_out": check_out, "created_at": stamp, "updated_at": stamp},
+        "pricing": {"total": 450.00, "currency": "EUR"},
+        "status": "confirmado",
+    }
+
+
+def test_a_hotel_onboarded_again_keeps_its_subscription(operator: Operator) -> None:
+    result = operator.onboard()
+
+    assert result.exit_code == 0, result.stderr
+    assert "as before" in result.stderr
+
+
+def test_a_poll_and_the_batch_job_bring_the_hotels_history(operator: Operator) -> None:
+    polled = operator.run("poll", "--property-id", PROPERTY, "--wait", "--timeout", "120")
+    assert polled.exit_code == 0, polled.stderr
+    batched = operator.run("etl", "--wait", "--timeout", "240")
+    assert batched.exit_code == 0, batched.stderr
+
+    rows = {stream["entity"]: stream["rows"] for stream in operator.status()["streams"]}
+
+    assert rows["room"] == 6
+    assert rows["booking"] > 0
+    assert operator.status()["pending_manifests"] == 0
+
+
+def test_a_delivery_sent_by_hand_becomes_a_row_and_a_stale_one_is_refused(operator: Operator, tmp_path: Path) -> None:
+    payload = tmp_path / "one.json"
+    payload.write_text(json.dumps(reservation("RSV-HAND")))
+
+    taken = operator.send(payload)
+    stale = operator.send(payload, "--at", "2020-01-01")
+
+    assert json.loads(taken.stdout) == {"status": 200, "answer": '{"result": "accepted"}'}
+    assert (stale.exit_code, json.loads(stale.stdout)["status"]) == (1, 401)
+    eventually(
+        lambda: operator.query("SELECT 1 FROM hotel.bookings WHERE external_id = 'RSV-HAND'"), "the delivery's row"
+    )
+
+
+def test_a_refused_record_is_quarantined_and_can_be_retried(operator: Operator, tmp_path: Path) -> None:
+    payload = tmp_path / "bad.json"
+    payload.write_text(json.dumps(reservation("RSV-BAD", check_out="2026-03-19")))
+    assert operator.send(payload).exit_code == 0
+    listing = ("quarantine", "list", "--property-id", PROPERTY)
+    eventually(lambda: "check_out_not_after_check_in" in operator.run(*listing).stdout, "the quarantined record")
+
+    retried = operator.run("quarantine", "retry", "--property-id", PROPERTY)
+
+    assert retried.exit_code == 0, retried.stderr
+    # Nothing was mended, so it is refused again: still one record, and none lost.
+    eventually(lambda: operator.status()["queues"][0]["in_flight"] == 0, "the replay")
+    assert len(operator.run(*listing, "--json").stdout.splitlines()) == 1

@@ -1,0 +1,81 @@
+"""The synthesised stages, read as CloudFormation would."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import cx_api
+
+from infra.config import StageConfig, parse
+from infra.stage import PousadaStage, add_stages
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text())["context"]
+CONFIGURED = parse(CONTEXT["pousada"])
+STAGES = tuple(config.name for config in CONFIGURED)
+AWS_STAGES = tuple(config.name for config in CONFIGURED if config.target == "aws")
+STACKS = ("storage", "ingest", "transform")
+
+Resource = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Synthesised:
+    """One stage: its construct tree and its three templates."""
+
+    config: StageConfig
+    stage: PousadaStage
+    assembly: cx_api.CloudAssembly
+    templates: dict[str, dict[str, Any]]
+
+    def resources(self, kind: str) -> dict[str, Resource]:
+        """Every resource of a type, whole, by logical id; ids are told apart by their stack."""
+        return {
+            f"{stack}/{logical_id}": resource
+            for stack, template in self.templates.items()
+            for logical_id, resource in template["Resources"].items()
+            if resource["Type"] == kind
+        }
+
+    def properties(self, kind: str) -> dict[str, Resource]:
+        return {logical_id: resource["Properties"] for logical_id, resource in self.resources(kind).items()}
+
+    def named(self, kind: str, name: str) -> Resource:
+        """The properties of the one resource of ``kind`` whose name this is."""
+        (found,) = (p for p in self.properties(kind).values() if name in p.values())
+        return found
+
+    def statements(self) -> Iterator[tuple[str, Resource]]:
+        """Every statement that allows something to a role, with its policy's logical id."""
+        for policy, properties in self.properties("AWS::IAM::Policy").items():
+            yield from ((policy, s) for s in properties["PolicyDocument"]["Statement"] if s["Effect"] == "Allow")
+
+    def allowed(self, role: str) -> list[Resource]:
+        """The statements of the role whose policy's id has ``role`` in it."""
+        return [statement for policy, statement in self.statements() if role in policy]
+
+
+def synthesise(outdir: Path, *, stages: str | None = None) -> dict[str, Synthesised]:
+    context = CONTEXT if stages is None else {**CONTEXT, "stages": stages}
+    app = cdk.App(context=context, outdir=str(outdir))
+    built = add_stages(app)
+    assembly = app.synth()
+    return {stage.node.id: _read(stage, assembly) for stage in built}
+
+
+def _read(stage: PousadaStage, assembly: cx_api.CloudAssembly) -> Synthesised:
+    (config,) = (config for config in CONFIGURED if config.name == stage.node.id)
+    nested = assembly.get_nested_assembly(stage.artifact_id)
+    templates = {stack: nested.get_stack_by_name(config.names.stack(stack)).template for stack in STACKS}
+    return Synthesised(config, stage, nested, templates)
+
+
+def words(value: object) -> list[str]:
+    """An action or resource, one or many, as a list of texts; references as their JSON."""
+    many = value if isinstance(value, list) else [value]
+    return [one if isinstance(one, str) else json.dumps(one) for one in many]

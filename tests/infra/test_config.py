@@ -1,0 +1,56 @@
+"""cdk.json is checked before anything is made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra.config import InvalidConfiguration, parse, select
+
+pytestmark = pytest.mark.infra
+
+
+def document(**stage: Any) -> dict[str, Any]:
+    return {"vendors": ["hostpms"], "stages": {"prod-eu-west-1": {"region": "eu-west-1", **stage}}}
+
+
+def test_a_stage_says_only_what_differs_from_the_defaults():
+    (stage,) = parse(document(etl={"workers": 8}))
+    assert stage.etl.workers == 8
+    assert stage.etl.worker_type == "G.1X"
+    assert stage.polling.schedule == "cron(0 * * * ? *)"
+    assert stage.names.raw_bucket == "pousada-prod-eu-west-1-raw"
+
+
+@pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        ({"retention": 30}, "stages.prod-eu-west-1.retention: Extra inputs are not permitted"),
+        ({"polling": {"concurrency": 1}}, "stages.prod-eu-west-1.polling.concurrency: Input should be greater"),
+        ({"polling": {"schedule": "hourly"}}, "stages.prod-eu-west-1.polling.schedule: String should match"),
+        ({"log_retention_days": 10}, "stages.prod-eu-west-1.log_retention_days: Input should be"),
+        ({"account": "12"}, "stages.prod-eu-west-1.account: String should match"),
+        ({"region": "eu-south-2"}, "the stage's name must end with its region, eu-south-2"),
+        ({"vendors": ["Host PMS"]}, "'Host PMS' is no vendor's folder name"),
+        ({"prefix": "p" * 40}, "would have more than 63 characters"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(stage: dict[str, Any], told: str):
+    with pytest.raises(InvalidConfiguration) as refused:
+        parse(document(**stage))
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("context", [None, [], {"vendors": ["hostpms"]}, {"vendors": ["hostpms"], "stages": {}}])
+def test_an_incomplete_document_is_refused(context: object):
+    with pytest.raises(InvalidConfiguration, match=r"cdk\.json: context\.pousada"):
+        parse(context)
+
+
+def test_stages_are_chosen_by_name():
+    (stage,) = stages = parse(document())
+    assert select(stages, None) == stages
+    assert select(stages, "prod-eu-west-1") == (stage,)
+    with pytest.raises(InvalidConfiguration, match=r"unknown stage prod; cdk\.json has prod-eu-west-1"):
+        select(stages, "prod")

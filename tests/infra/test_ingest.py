@@ -1,0 +1,102 @@
+"""The webhook API and the polling."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.infra.templates import Synthesised
+
+pytestmark = pytest.mark.infra
+
+
+def test_the_api_hands_bodies_on_as_they_came(stage: Synthesised):
+    (api,) = stage.properties("AWS::ApiGateway::RestApi").values()
+    assert api["BinaryMediaTypes"] == ["*/*"]
+    assert api["EndpointConfiguration"]["Types"] == ["REGIONAL"]
+
+
+def test_the_api_has_one_method_below_vendor_property_and_event(stage: Synthesised):
+    (method,) = stage.properties("AWS::ApiGateway::Method").values()
+    assert (method["HttpMethod"], method["Integration"]["Type"]) == ("POST", "AWS_PROXY")
+    paths = [resource["PathPart"] for resource in stage.properties("AWS::ApiGateway::Resource").values()]
+    assert paths == ["webhooks", "{vendor}", "{propertyId}", "{event}"]
+
+
+def test_requests_are_throttled_and_traced_and_no_body_is_logged(stage: Synthesised):
+    (deployed,) = stage.properties("AWS::ApiGateway::Stage").values()
+    (settings,) = deployed["MethodSettings"]
+    assert settings["ThrottlingRateLimit"] == stage.config.webhooks.requests_per_second
+    assert settings["ThrottlingBurstLimit"] == stage.config.webhooks.burst
+    assert settings["DataTraceEnabled"] is False
+    assert deployed["TracingEnabled"] is True
+
+
+def test_the_access_log_holds_no_personal_datum(stage: Synthesised):
+    (deployed,) = stage.properties("AWS::ApiGateway::Stage").values()
+    logged = set(json.loads(deployed["AccessLogSetting"]["Format"]).values())
+    # $context.path has the property in it, $context.identity the sender.
+    assert not [variable for variable in logged if "identity" in variable or variable == "$context.path"]
+    assert "$context.requestId" in logged
+
+
+def test_the_address_for_vendors_is_an_output(prod: Synthesised, local: Synthesised):
+    def address(stage: Synthesised) -> str:
+        return json.dumps(stage.templates["ingest"]["Outputs"]["WebhookUrl"]["Value"])
+
+    assert ".execute-api.eu-west-1.amazonaws.com/v1/webhooks" in address(prod)
+    assert "/_aws/execute-api/" in address(local)
+
+
+def test_a_firewall_stands_before_the_api(aws_stage: Synthesised):
+    (acl,) = aws_stage.properties("AWS::WAFv2::WebACL").values()
+    assert [rule["Name"] for rule in acl["Rules"]] == ["flood", "AWSManagedRulesAmazonIpReputationList"]
+    (association,) = aws_stage.properties("AWS::WAFv2::WebACLAssociation").values()
+    assert "/stages/" in json.dumps(association["ResourceArn"])
+
+
+def test_polling_is_hourly(prod: Synthesised):
+    schedule = prod.named("AWS::Scheduler::Schedule", prod.config.names.named("poll"))
+    assert (schedule["ScheduleExpression"], schedule["State"]) == ("cron(0 * * * ? *)", "ENABLED")
+    assert "Dispatcher" in json.dumps(schedule["Target"]["Arn"])
+
+
+def test_a_poller_takes_one_order_at_a_time_with_bounded_company(stage: Synthesised):
+    (source,) = (s for id, s in stage.properties("AWS::Lambda::EventSourceMapping").items() if "PollingPoller" in id)
+    assert source["BatchSize"] == 1
+    assert source["ScalingConfig"] == {"MaximumConcurrency": stage.config.polling.concurrency}
+
+
+class TestQueues:
+    def test_every_queue_is_encrypted(self, stage: Synthesised):
+        assert all(queue["SqsManagedSseEnabled"] for queue in stage.properties("AWS::SQS::Queue").values())
+
+    def test_every_queue_has_dead_letters_which_are_kept_for_a_fortnight(self, stage: Synthesised):
+        names = stage.config.names
+        for name in names.queues:
+            queue = stage.named("AWS::SQS::Queue", name)
+            dead = stage.named("AWS::SQS::Queue", names.dead_letters_of(name))
+            assert "DeadLetters" in json.dumps(queue["RedrivePolicy"]["deadLetterTargetArn"])
+            assert dead["MessageRetentionPeriod"] == 14 * 86_400 > queue["MessageRetentionPeriod"]
+
+    def test_no_queue_is_forgotten(self, stage: Synthesised):
+        names = stage.config.names
+        expected = {*names.queues, *map(names.dead_letters_of, (*names.queues, names.function("dispatcher")))}
+        assert {queue["QueueName"] for queue in stage.properties("AWS::SQS::Queue").values()} == expected
+
+    @pytest.mark.parametrize(("queue", "function"), [("poll", "poller"), ("live", "apply"), ("batch", "manifest")])
+    def test_a_message_stays_hidden_for_six_times_the_functions_time_and_the_batching_window(
+        self, stage: Synthesised, queue: str, function: str
+    ):
+        names = stage.config.names
+        timeout = stage.named("AWS::Lambda::Function", names.function(function))["Timeout"]
+        (source,) = (
+            s
+            for id, s in stage.properties("AWS::Lambda::EventSourceMapping").items()
+            if f"{function.capitalize()}Function" in id
+        )
+        window = source.get("MaximumBatchingWindowInSeconds", 0)
+        hidden = stage.named("AWS::SQS::Queue", names.named(queue))["VisibilityTimeout"]
+        assert hidden == 6 * timeout + window
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]

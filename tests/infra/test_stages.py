@@ -1,0 +1,79 @@
+"""Every stage of cdk.json synthesises, from the repository alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.vendors.registry import VENDORS
+from tests.infra.templates import REPOSITORY, STACKS, STAGES, Synthesised
+
+pytestmark = pytest.mark.infra
+
+_SYNTHESISE = (
+    "import tests.infra.templates as t, pathlib, sys; t.synthesise(pathlib.Path(sys.argv[1]), stages=sys.argv[2])"
+)
+
+
+def test_cdk_json_has_the_environments_and_regions():
+    assert STAGES == ("local", "dev-eu-west-1", "prod-eu-west-1", "prod-eu-south-2")
+
+
+def test_a_stage_has_its_stacks_in_its_region_and_no_account(aws_stage: Synthesised):
+    for stack in STACKS:
+        artifact = aws_stage.assembly.get_stack_by_name(aws_stage.config.names.stack(stack))
+        assert artifact.environment.region == aws_stage.config.region
+        assert artifact.environment.account == "unknown-account"
+        assert artifact.hierarchical_id == f"{aws_stage.config.name}/{stack}"
+
+
+def test_the_configured_vendors_are_those_that_the_code_knows(stage: Synthesised):
+    assert stage.config.vendors == VENDORS
+
+
+def test_only_the_storage_stack_is_built_upon(stage: Synthesised):
+    def needs(stack: str) -> set[str]:
+        artifact = stage.assembly.get_stack_by_name(stage.config.names.stack(stack))
+        return {d.stack_name for d in artifact.dependencies if hasattr(d, "stack_name")}
+
+    storage = {stage.config.names.stack("storage")}
+    assert needs("storage") == set()
+    assert needs("ingest") == needs("transform") == storage
+
+
+def test_nothing_is_looked_up(stage: Synthesised):
+    manifest = json.loads((Path(stage.assembly.directory) / "manifest.json").read_text())
+    assert "missing" not in manifest
+
+
+def test_a_production_stage_cannot_lose_its_data_by_a_slip(aws_stage: Synthesised):
+    storage = aws_stage.assembly.get_stack_by_name(aws_stage.config.names.stack("storage"))
+    assert storage.termination_protection
+    kept = [aws_stage.resources(kind) for kind in ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key")]
+    for resource in (resource for resources in kept for resource in resources.values()):
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_the_local_stage_leaves_no_name_taken(local: Synthesised):
+    kept = local.resources("AWS::S3::Bucket")
+    assert {bucket["DeletionPolicy"] for bucket in kept.values()} == {"Delete"}
+
+
+def test_a_stage_synthesises_without_credentials_and_without_network(tmp_path: Path):
+    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "JSII_RUNTIME_PACKAGE_CACHE": "disabled"}
+    command = [sys.executable, "-c", _SYNTHESISE, str(tmp_path / "cdk.out"), "prod-eu-south-2"]
+    subprocess.run([*_offline(), *command], check=True, cwd=REPOSITORY, env=bare, timeout=120)
+    manifest = json.loads((tmp_path / "cdk.out" / "manifest.json").read_text())
+    assert "assembly-prod-eu-south-2" in manifest["artifacts"]
+
+
+def _offline() -> list[str]:
+    """A network namespace with nothing in it, where the kernel lets us have one."""
+    isolated = ["unshare", "--net", "--map-root-user"]
+    possible = subprocess.run([*isolated, "true"], capture_output=True, check=False)
+    return isolated if possible.returncode == 0 else []

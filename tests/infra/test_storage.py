@@ -1,0 +1,103 @@
+"""Buckets, key and tables."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.infra.templates import Synthesised
+
+pytestmark = pytest.mark.infra
+
+
+def test_every_bucket_is_versioned_and_closed_to_the_public(stage: Synthesised):
+    closed = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
+    buckets = stage.properties("AWS::S3::Bucket")
+    assert len(buckets) == 4
+    for bucket in buckets.values():
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(closed, True)
+
+
+def test_the_lake_is_encrypted_with_the_stages_own_key(stage: Synthesised):
+    names = stage.config.names
+    for name in (names.raw_bucket, names.processed_bucket, names.work_bucket):
+        bucket = stage.named("AWS::S3::Bucket", name)
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["BucketKeyEnabled"] is True
+        assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+        assert "DataKey" in json.dumps(rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"])
+
+
+def test_access_logs_are_encrypted_as_s3_delivers_them(stage: Synthesised):
+    bucket = stage.named("AWS::S3::Bucket", stage.config.names.named("access-logs"))
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def test_every_key_rotates(stage: Synthesised):
+    assert [key["EnableKeyRotation"] for key in stage.properties("AWS::KMS::Key").values()] == [True]
+
+
+def test_every_bucket_speaks_tls_only(stage: Synthesised):
+    policies = stage.properties("AWS::S3::BucketPolicy").values()
+    refusing = [p["Bucket"]["Ref"] for p in policies if _refuses_plain_text(p["PolicyDocument"])]
+    assert sorted(refusing) == sorted(id.partition("/")[2] for id in stage.properties("AWS::S3::Bucket"))
+
+
+def test_every_queue_speaks_tls_only(stage: Synthesised):
+    policies = stage.properties("AWS::SQS::QueuePolicy").values()
+    refusing = [ref for p in policies if _refuses_plain_text(p["PolicyDocument"]) for ref in _refs(p["Queues"])]
+    assert sorted(set(refusing)) == sorted(id.partition("/")[2] for id in stage.properties("AWS::SQS::Queue"))
+
+
+def test_a_raw_object_goes_from_standard_to_infrequent_access_to_glacier_and_ends_after_seven_years(stage: Synthesised):
+    bucket = stage.named("AWS::S3::Bucket", stage.config.names.raw_bucket)
+    (rule,) = (r for r in bucket["LifecycleConfiguration"]["Rules"] if r["Id"] == "seven-years")
+    assert rule["Transitions"] == [
+        {"StorageClass": "STANDARD_IA", "TransitionInDays": 90},
+        {"StorageClass": "GLACIER", "TransitionInDays": 365},
+    ]
+    assert rule["ExpirationInDays"] == 7 * 365 + 2
+    assert "Prefix" not in rule
+
+
+def test_only_the_raw_bucket_announces_its_objects(stage: Synthesised):
+    announcing = [
+        bucket["BucketName"]
+        for bucket in stage.properties("AWS::S3::Bucket").values()
+        if bucket.get("NotificationConfiguration", {}).get("EventBridgeConfiguration", {}).get("EventBridgeEnabled")
+    ]
+    assert announcing == [stage.config.names.raw_bucket]
+
+
+@pytest.mark.parametrize(
+    ("table", "keys", "expires"),
+    [
+        ("idempotency_table", ["id"], "expiration"),
+        ("integrations_table", ["property_id", "vendor"], None),
+        ("sync_state_table", ["pk", "sk"], "expires_at"),
+    ],
+)
+def test_a_control_table_is_on_demand_encrypted_and_restorable(
+    stage: Synthesised, table: str, keys: list[str], expires: str | None
+):
+    properties = stage.named("AWS::DynamoDB::Table", getattr(stage.config.names, table))
+    assert [key["AttributeName"] for key in properties["KeySchema"]] == keys
+    assert properties.get("TimeToLiveSpecification", {}).get("AttributeName") == expires
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["SSESpecification"]["SSEEnabled"] is True
+    assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert properties["DeletionProtectionEnabled"] is (stage.config.target == "aws")
+
+
+def _refuses_plain_text(document: dict[str, list[dict[str, object]]]) -> bool:
+    return any(
+        statement["Effect"] == "Deny" and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
+        for statement in document["Statement"]
+    )
+
+
+def _refs(queues: list[dict[str, str]]) -> list[str]:
+    return [queue["Ref"] for queue in queues]

@@ -1,0 +1,330 @@
+"""The operator's commands against real queues, tables, buckets and PostgreSQL (the embedded ones)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import Result
+from psycopg.conninfo import conninfo_to_dict
+from typer.testing import CliRunner
+
+from scripts.cli.app import app
+from scripts.cli.stage import Options, Stage
+from scripts.local.embedded_aws import EmbeddedAws
+from shared.model.mapping import Refusal
+from shared.names import Names
+from shared.pipeline.poll_orders import decode
+from shared.pipeline.sync_runs import SyncRun
+from shared.storage import quarantine
+from shared.storage.integrations import Integration
+from shared.storage.raw_lake import RawLake
+from shared.storage.sync_state import Cursors, SyncRuns
+from shared.streams import Stream
+
+NAMES = Names("local")
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = "hostpms/PT-LIS-001/polling/booking/2026/03/01/run-00001.ndjson.gz"
+BOOKINGS = Stream("hostpms", "PT-LIS-001", "booking")
+
+
+@dataclass
+class Operator:
+    endpoint: str
+    stage: Stage
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(app, ["--endpoint-url", self.endpoint, *arguments])
+
+    def client(self, service: str) -> Any:
+        return self.stage.client(service)
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedAws]:
+    """Not the session's: the stage's names are taken here."""
+    server = EmbeddedAws(tmp_path_factory.mktemp("aws"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def operator(aws: EmbeddedAws, database: str) -> Operator:
+    """On a stage with its buckets, tables, queues and secret, and no function behind them."""
+    operator = Operator(aws.endpoint, Options(endpoint_url=aws.endpoint).open())
+    for bucket in (NAMES.raw_bucket, NAMES.work_bucket):
+        operator.client("s3").create_bucket(
+            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+    for queue in NAMES.queues:
+        operator.client("sqs").create_queue(QueueName=queue)
+        operator.client("sqs").create_queue(QueueName=NAMES.dead_letters_of(queue))
+    _make_table(operator, NAMES.integrations_table, "property_id", "vendor")
+    _make_table(operator, NAMES.sync_state_table, "pk", "sk")
+    _put_database_secret(operator, database)
+    return operator
+
+
+def _make_table(operator: Operator, name: str, *keys: str) -> None:
+    operator.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=True)],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def _put_database_secret(operator: Operator, dsn: str) -> None:
+    fields = conninfo_to_dict(dsn)
+    secret = {name: fields[name] for name in ("host", "port", "dbname", "password")}
+    text = json.dumps({**secret, "username": fields["user"], "sslmode": "disable"})
+    operator.client("secretsmanager").create_secret(Name=NAMES.database_secret, SecretString=text)
+
+
+@pytest.fixture
+def lisbon(operator: Operator) -> Iterator[Integration]:
+    hotel = Integration(
+        property_id="PT-LIS-001",
+        vendor="hostpms",
+        time_zone="Europe/Lisbon",
+        base_url="https://api.hostpms.example/v3",
+        entities=("booking", "room"),
+    )
+    operator.stage.integrations.put(hotel)
+    yield hotel
+    operator.stage.table(NAMES.integrations_table).delete_item(Key={"property_id": "PT-LIS-001", "vendor": "hostpms"})
+
+
+@pytest.fixture
+def quarantined(operator: Operator, database: str) -> Iterator[str]:
+    """The key of a raw object whose second record was refused."""
+    RawLake(NAMES.raw_bucket, operator.client("s3")).put(KEY, b"{}\n{}\n")
+    refusal = Refusal("hostpms", "PT-LIS-001", "booking", "total_negative", "total_amount", KEY, 1, 1)
+    with psycopg.connect(database) as connection, connection.cursor() as cursor:
+        quarantine.record(cursor, [refusal])
+    yield KEY
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM hotel.quarantine")
+
+
+@pytest.fixture
+def messages(operator: Operator) -> Iterator[Callable[[str], list[str]]]:
+    """What waits in a queue, taken out."""
+
+    def take(queue: str) -> list[str]:
+        url = operator.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
+        bodies = []
+        while found := operator.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                operator.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                bodies.append(message["Body"])
+        return bodies
+
+    yield take
+    for queue in NAMES.queues:
+        for name in (queue, NAMES.dead_letters_of(queue)):
+            operator.client("sqs").purge_queue(
+                QueueUrl=operator.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+            )
+
+
+def send(operator: Operator, queue: str, body: str) -> None:
+    url = operator.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
+    operator.client("sqs").send_message(QueueUrl=url, MessageBody=body)
+
+
+def test_a_poll_orders_every_entity_of_every_active_hotel(
+    operator: Operator, lisbon: Integration, messages: Callable[[str], list[str]]
+) -> None:
+    result = operator.run("poll")
+
+    assert result.exit_code == 0, result.stderr
+    assert {decode(body).stream for body in messages(NAMES.poll_queue)} == set(lisbon.streams)
+
+
+def test_a_poll_can_be_of_one_entity_alone(
+    operator: Operator, lisbon: Integration, messages: Callable[[str], list[str]]
+) -> None:
+    operator.run("poll", "--property-id", "PT-LIS-001", "--entity", "room")
+
+    assert [decode(body).entity for body in messages(NAMES.poll_queue)] == ["room"]
+
+
+def test_a_poll_of_an_unknown_hotel_orders_nothing(operator: Operator, lisbon: Integration) -> None:
+    result = operator.run("poll", "--property-id", "PT-LIS-0001")
+
+    assert result.exit_code == 1
+    assert "no active hotel" in result.stderr
+
+
+def test_a_waiting_poll_shows_the_runs_that_ended_and_fails_with_one(
+    operator: Operator, lisbon: Integration, messages: Callable[[str], list[str]]
+) -> None:
+    runs = SyncRuns(operator.stage.table(NAMES.sync_state_table), lambda: NOW)
+    later = datetime(2100, 1, 1, tzinfo=UTC)
+    for stream, status in zip(lisbon.streams, ("succeeded", "failed"), strict=True):
+        runs.save(SyncRun(**stream._asdict(), run_id="r1", started_at=later, finished_at=later, status=status))
+
+    result = operator.run("poll", "--wait", "--timeout", "5")
+
+    assert result.exit_code == 1
+    assert "succeeded" in result.stdout
+    assert "failed" in result.stdout
+    for run in (runs.last_run(*stream) for stream in lisbon.streams):
+        assert run
+        key = {"pk": "hostpms#PT-LIS-001", "sk": f"run#{run.entity}#2100-01-01T00:00:00.000000Z#r1"}
+        operator.stage.table(NAMES.sync_state_table).delete_item(Key=key)
+
+
+def test_dead_letters_are_listed_and_sent_back(operator: Operator, messages: Callable[[str], list[str]]) -> None:
+    event = json.dumps({"detail": {"bucket": {"name": "raw"}, "object": {"key": KEY, "size": 1}}})
+    send(operator, NAMES.dead_letters_of(NAMES.live_queue), event)
+
+    listed = operator.run("dead-letters", "list", "live")
+    assert KEY in listed.stdout
+    assert "1 dead letters" in listed.stderr
+
+    other = operator.run("dead-letters", "redrive", "poll")
+    assert (other.exit_code, other.stderr) == (0, "")
+    assert messages(NAMES.live_queue) == []
+
+
+def test_a_redrive_brings_the_message_back_as_it_was(operator: Operator, messages: Callable[[str], list[str]]) -> None:
+    send(operator, NAMES.dead_letters_of(NAMES.batch_queue), '{"detail": 1}')
+
+    result = operator.run("dead-letters", "redrive")
+
+    assert result.exit_code == 0, result.stderr
+    assert messages(NAMES.batch_queue) == ['{"detail": 1}']
+    assert messages(NAMES.dead_letters_of(NAMES.batch_queue)) == []
+
+
+def test_a_quarantined_record_is_listed_without_its_content(operator: Operator, quarantined: str) -> None:
+    shown = operator.run("quarantine", "list")
+    (record,) = (json.loads(line) for line in operator.run("quarantine", "list", "--json").stdout.splitlines())
+
+    assert "total_negative" in shown.stdout
+    assert (record["raw_key"], record["raw_line"], record["field"]) == (quarantined, 1, "total_amount")
+    assert operator.run("quarantine", "list", "--reason", "another").stdout == ""
+
+
+def test_a_retry_replays_the_raw_object_of_what_waits(
+    operator: Operator, quarantined: str, messages: Callable[[str], list[str]]
+) -> None:
+    _send_replays_to(operator, NAMES.live_queue)
+
+    dry = operator.run("quarantine", "retry", "--dry-run")
+    assert dry.stdout.split() == [quarantined]
+
+    result = operator.run("quarantine", "retry")
+
+    assert result.exit_code == 0, result.stderr
+    (body,) = messages(NAMES.live_queue)
+    detail = json.loads(body)["detail"]
+    assert detail["object"]["key"] == quarantined
+    assert detail["object"]["size"] > 0
+
+
+def _send_replays_to(operator: Operator, queue: str) -> None:
+    events, sqs = operator.client("events"), operator.client("sqs")
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="replays", EventPattern=json.dumps({"source": ["pousada.replay"]}))
+    events.put_targets(Rule="replays", Targets=[{"Id": "queue", "Arn": arn}])
+
+
+def test_a_dry_replay_lists_keys_and_sends_nothing(
+    operator: Operator, quarantined: str, messages: Callable[[str], list[str]]
+) -> None:
+    result = operator.run("replay", "--prefix", "hostpms/PT-LIS-001/", "--dry-run")
+
+    assert result.stdout.split() == [quarantined]
+    assert operator.run("replay", "--prefix", "hostpms/", "--since", "2026-03-02", "--dry-run").stdout == ""
+    assert messages(NAMES.live_queue) == []
+
+
+def test_status_tells_how_each_stream_and_queue_stands(
+    operator: Operator, lisbon: Integration, quarantined: str, messages: Callable[[str], list[str]]
+) -> None:
+    table = operator.stage.table(NAMES.sync_state_table)
+    run = SyncRun(**BOOKINGS._asdict(), run_id="r1", started_at=NOW, finished_at=NOW, status="succeeded", fetched=7)
+    SyncRuns(table, lambda: NOW).save(run)
+    Cursors(table).advance(BOOKINGS, NOW)
+    send(operator, NAMES.dead_letters_of(NAMES.poll_queue), "{}")
+    operator.client("s3").put_object(Bucket=NAMES.work_bucket, Key="manifests/pending/a.json", Body=b"{}")
+
+    report = json.loads(operator.run("status", "--json").stdout)
+
+    by_entity = {stream["entity"]: stream for stream in report["streams"]}
+    assert by_entity["booking"]["last_run"]["fetched"] == 7
+    assert by_entity["booking"]["cursor"] == "2026-03-01T12:00:00Z"
+    assert (by_entity["booking"]["rows"], by_entity["booking"]["quarantined"]) == (0, 1)
+    assert (by_entity["room"]["last_run"], by_entity["room"]["quarantined"]) == (None, 0)
+    assert {queue["queue"]: queue["dead_letters"] for queue in report["queues"]}[NAMES.poll_queue] == 1
+    assert (report["pending_manifests"], report["quarantined"]) == (1, 1)
+
+    shown = operator.run("status").stdout
+    assert "PT-LIS-001" in shown
+    assert NAMES.live_queue in shown
+    operator.client("s3").delete_object(Bucket=NAMES.work_bucket, Key="manifests/pending/a.json")
+
+
+def test_status_without_postgresql_shows_the_rest(
+    operator: Operator, lisbon: Integration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError("no route to host")
+
+    monkeypatch.setattr(psycopg, "connect", unreachable)
+
+    result = operator.run("status", "--json")
+
+    assert result.exit_code == 0
+    assert "PostgreSQL cannot be asked" in result.stderr
+    report = json.loads(result.stdout)
+    assert {stream["rows"] for stream in report["streams"]} == {None}
+    assert len(report["queues"]) == 3
+
+
+def test_etl_has_nothing_to_do_where_nothing_is_pending(operator: Operator) -> None:
+    result = operator.run("etl")
+
+    assert result.exit_code == 0
+    assert "nothing is pending" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "exit_code", "said"),
+    [
+        ("print('done')", 0, "succeeded"),
+        ("import sys; print('manifest a.json: bucket missing', file=sys.stderr); sys.exit(1)", 1, "bucket missing"),
+    ],
+)
+def test_etl_waits_for_the_job_and_tells_how_it_ended(
+    operator: Operator, script: str, exit_code: int, said: str
+) -> None:
+    s3, glue = operator.client("s3"), operator.client("glue")
+    s3.put_object(Bucket=NAMES.work_bucket, Key="job.py", Body=script.encode())
+    s3.put_object(Bucket=NAMES.work_bucket, Key="manifests/pending/a.json", Body=b"{}")
+    command = {"Name": "pythonshell", "ScriptLocation": f"s3://{NAMES.work_bucket}/job.py"}
+    glue.create_job(Name=NAMES.glue_job, Role="any", Command=command)
+
+    result = operator.run("etl", "--wait", "--timeout", "30")
+
+    glue.delete_job(JobName=NAMES.glue_job)
+    s3.delete_object(Bucket=NAMES.work_bucket, Key="manifests/pending/a.json")
+    assert result.exit_code == exit_code, result.stderr
+    assert said in result.stderr
+
+
+def test_a_stage_that_is_not_deployed_says_so(operator: Operator) -> None:
+    result = operator.run("send", "--vendor", "hostpms", "--property-id", "PT-X", "--event", "guest.created", __file__)
+
+    assert result.exit_code == 1
+    assert "not onboarded" in result.stderr
