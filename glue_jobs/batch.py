@@ -241,9 +241,7 @@ def _tables(pieces: Iterable[Piece]) -> dict[tuple[str, str], pa.Table]:
 
 def _upsert(tables: dict[tuple[str, str], pa.Table], plan: Plan, outcome: Outcome) -> None:
     store = _store(plan.database_secret)
-    rows = {
-        entity: [arrow.csv(table) for (kind, _), table in tables.items() if kind == entity] for entity in ENTITIES
-    }
+    rows = {entity: [arrow.csv(table) for (kind, _), table in tables.items() if kind == entity] for entity in ENTITIES}
     try:
         written = store.upsert({entity: parts for entity, parts in rows.items() if parts})
     except psycopg.Error as error:
@@ -252,7 +250,9 @@ def _upsert(tables: dict[tuple[str, str], pa.Table], plan: Plan, outcome: Outcom
         raise Page(f"PostgreSQL does not take rows of the batch ({type(error).__name__})", fix=fix) from None
     for entity, count in written.items():
         outcome.written[entity] += count
-    refusals = [_refusal(row) for (kind, _), table in tables.items() if kind == "quarantine" for row in table.to_pylist()]
+    refusals = [
+        _refusal(row) for (kind, _), table in tables.items() if kind == "quarantine" for row in table.to_pylist()
+    ]
     if refusals:
         store.quarantine(refusals)
 

@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from time import perf_counter
 from typing import Any
@@ -23,7 +23,7 @@ from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
 from glue_jobs.batch import Batch, Outcome, Piece, Plan, map_group, store_bucket
-from shared.errors import Malformed, Misconfigured
+from shared.errors import Misconfigured, PousadaError
 from shared.pipeline.manifest import Manifest
 from shared.settings import EnvironmentModel, read
 from shared.storage.integrations import Integrations
@@ -33,13 +33,11 @@ from shared.storage.unified_store import UnifiedStore
 
 logger = logging.getLogger("pousada.etl")
 
-ROUND_MANIFESTS = 256
-ROUND_BYTES = 2 * 1024**3
 TASKS_PER_CORE = 32
 """Enough that no core waits long for the last one, few enough that starting tasks costs little."""
 
 
-class Settings(EnvironmentModel):
+class Settings(EnvironmentModel, frozen=True):
     """Glue gives these as arguments (``--RAW_BUCKET …``), the embedded AWS as environment variables."""
 
     raw_bucket: str
@@ -61,38 +59,17 @@ def run(spark: SparkSession, settings: Settings, upsert: bool = True) -> list[Ou
     """Takes every manifest that is pending. Raises the first failure, after trying them all."""
     job = _Job(spark, settings, upsert)
     outcomes: list[Outcome] = []
-    failures: list[Exception] = []
-    for one_round in _rounds(_readable(job.manifests.pending(), failures)):
+    gathered = job.manifests.gather()
+    failures: list[Exception] = [*gathered.unreadable]
+    for manifest in gathered.batches:
         try:
-            outcomes.append(job.take(one_round))
+            outcomes.append(job.take(manifest))
         except Exception as error:
-            logger.error(json.dumps({"message": "round failed", "manifests": len(one_round), "error": type(error).__name__}))
-            failures += job.take_singly(one_round) if len(one_round) > 1 else [error]
+            logger.error(json.dumps({"message": "failed", "batch": manifest.batch_id, "error": type(error).__name__}))
+            failures.append(error)
     if failures:
         raise failures[0]
     return outcomes
-
-
-def _readable(pending: Iterable[Manifest | Malformed], failures: list[Exception]) -> Iterator[Manifest]:
-    """What is no manifest holds no batch back, and fails the run in the end, so that a person looks."""
-    for found in pending:
-        if isinstance(found, Malformed):
-            logger.error(json.dumps({"message": "not a manifest", "error": found.message}))
-            failures.append(found)
-        else:
-            yield found
-
-
-def _rounds(manifests: Iterable[Manifest]) -> Iterator[list[Manifest]]:
-    """Manifests that are taken together: a quiet hotel's are small, and each pass over the cluster has its price."""
-    together: list[Manifest] = []
-    for manifest in manifests:
-        if together and (len(together) == ROUND_MANIFESTS or sum(m.size for m in together) + manifest.size > ROUND_BYTES):
-            yield together
-            together = []
-        together.append(manifest)
-    if together:
-        yield together
 
 
 class _Job:
@@ -111,55 +88,37 @@ class _Job:
             upsert=upsert,
         )
 
-    def take(self, manifests: Sequence[Manifest]) -> Outcome:
-        """Stores all of ``manifests``, and only then moves them to done."""
+    def take(self, manifest: Manifest) -> Outcome:
+        """Stores the whole of ``manifest``, and only then moves it to done."""
         began = perf_counter()
         refused_since = self._store.clock() if self._plan.upsert else None
-        outcome = distribute(self._spark.sparkContext, manifests, self._plan)
+        outcome = distribute(self._spark.sparkContext, manifest, self._plan)
         if refused_since is not None:
-            self._store.resolve([a.key for manifest in manifests for a in manifest.objects], refused_since)
-        for manifest in manifests:
-            self.manifests.finish(manifest)
+            self._store.resolve([address.key for address in manifest.objects], refused_since)
+        self.manifests.finish(manifest)
         outcome.seconds["total"] = perf_counter() - began
-        facts = {"message": "stored", "manifests": [m.batch_id for m in manifests], **vars(outcome)}
-        logger.info(json.dumps(facts))
+        logger.info(json.dumps({"message": "stored", "batch": manifest.batch_id, **vars(outcome)}))
         return outcome
 
-    def take_singly(self, manifests: Sequence[Manifest]) -> list[Exception]:
-        """One by one, so that one bad batch does not hold the others back; returns what failed."""
-        failures: list[Exception] = []
-        for manifest in manifests:
-            try:
-                self.take([manifest])
-            except Exception as error:
-                failed = {"message": "batch failed", "batch": manifest.batch_id, "error": type(error).__name__}
-                logger.error(json.dumps(failed))
-                failures.append(error)
-        return failures
 
-
-def distribute(context: SparkContext, manifests: Sequence[Manifest], plan: Plan) -> Outcome:
-    """Maps and stores the manifests' objects on the cluster; returns what all tasks did."""
+def distribute(context: SparkContext, manifest: Manifest, plan: Plan) -> Outcome:
+    """Maps and stores the manifest's objects on the cluster; returns what all tasks did."""
     mapping: Accumulator[Outcome] = context.accumulator(Outcome(), _Adding())
-    batches = [Batch(m.batch_id, m.created_at, m.buckets) for m in manifests]
-    groups = [(number, group) for number, manifest in enumerate(manifests) for group in manifest.groups()]
-    # Every bucket of every batch is one partition, and so one task.
-    partitions = [(number, bucket) for number, batch in enumerate(batches) for bucket in range(batch.buckets)]
-    partition_of = {address: partition for partition, address in enumerate(partitions)}
+    batch = Batch(manifest.batch_id, manifest.created_at, manifest.buckets)
+    groups = manifest.groups()
 
-    def map_groups(some: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, Piece]]:
-        for number, group in some:
-            for bucket, piece in map_group(group, batches[number], plan, mapping.add):
-                yield partition_of[number, bucket], piece
+    def map_groups(some: Iterable[Any]) -> Iterator[tuple[int, Piece]]:
+        for group in some:
+            yield from map_group(group, batch, plan, mapping.add)
 
-    def store_partition(partition: int, pieces: Iterator[tuple[int, Piece]]) -> Iterator[Outcome]:
-        number, bucket = partitions[partition]
-        yield store_bucket(bucket, batches[number], (piece for _, piece in pieces), plan)
+    def store_partition(bucket: int, pieces: Iterable[tuple[int, Piece]]) -> Iterator[Outcome]:
+        yield store_bucket(bucket, batch, (piece for _, piece in pieces), plan)
 
     stored = (
-        context.parallelize(groups, min(max(len(groups), 1), TASKS_PER_CORE * context.defaultParallelism))
+        context.parallelize(groups, min(len(groups), TASKS_PER_CORE * context.defaultParallelism))
         .mapPartitions(map_groups)
-        .partitionBy(len(partitions), _itself)
+        # A bucket is one partition, and so one task.
+        .partitionBy(batch.buckets, _itself)
         .mapPartitionsWithIndex(store_partition)
         .collect()
     )
@@ -169,8 +128,8 @@ def distribute(context: SparkContext, manifests: Sequence[Manifest], plan: Plan)
     return total
 
 
-def _itself(partition: int) -> int:
-    return partition
+def _itself(bucket: int) -> int:
+    return bucket
 
 
 def _time_zones(integrations_table: str) -> dict[tuple[str, str], str]:
@@ -186,7 +145,11 @@ def _time_zones(integrations_table: str) -> dict[tuple[str, str], str]:
 
 def session() -> SparkSession:
     """Glue's session; where there is none, Spark on this machine's cores, with a task's failure tried again."""
-    builder = SparkSession.builder.appName("pousada-etl").config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false")
+    builder = (
+        SparkSession.builder.appName("pousada-etl")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+    )
     if "GLUE_PYTHON_VERSION" not in os.environ and "SPARK_MASTER" not in os.environ:
         cores = os.environ.get("POUSADA_SPARK_CORES", "*")
         builder = builder.master(f"local[{cores},4]").config("spark.driver.bindAddress", "127.0.0.1")
@@ -205,6 +168,9 @@ def main() -> None:
     spark = session()
     try:
         run(spark, settings, upsert="--parquet-only" not in sys.argv)
+    except PousadaError as error:
+        # One line, and not a traceback: it is what the job run's own error message shows.
+        sys.exit(f"{type(error).__name__}: {error}")
     finally:
         spark.stop()
 

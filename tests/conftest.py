@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -44,6 +45,10 @@ os.environ |= {
     # The clone's Node for jsii, its Java for Spark.
     **environment.tools(),
 }
+
+# How long an example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("pousada", deadline=None)
+hypothesis.settings.load_profile("pousada")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -122,7 +127,7 @@ def aws_environment(embedded_aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture(scope="session")
 def spark(embedded_aws: EmbeddedAws, state_folder: Path) -> Iterator[SparkSession]:
-    """The run's one Spark. Its Python workers keep the environment of its start: their boto3 reaches the embedded AWS."""
+    """The run's one Spark. Its Python workers keep the environment of its start, so boto3 there reaches this AWS."""
     from pyspark.sql import SparkSession
 
     with pytest.MonkeyPatch.context() as variables:

@@ -24,7 +24,7 @@ logger = Logger()
 metrics = Metrics()
 
 
-class Settings(EnvironmentModel):
+class Settings(EnvironmentModel, frozen=True):
     raw_bucket: str
     integrations_table: str
     database_secret: str

@@ -18,7 +18,7 @@ logger = Logger()
 metrics = Metrics()
 
 
-class Settings(EnvironmentModel):
+class Settings(EnvironmentModel, frozen=True):
     work_bucket: str
 
 

@@ -24,7 +24,7 @@ from shared.streams import Stream
 from shared.vendors import registry
 
 if TYPE_CHECKING:
-    from shared.vendors.contract import ListApi
+    from shared.vendors.api_contract import ListApi
 
 MARGIN = timedelta(seconds=15)
 """Before the function's end: to put the last page away, save the place and order the continuation."""

@@ -133,7 +133,7 @@ class _Bench:
         }
         began = perf_counter()
         command = [sys.executable, "-m", "glue_jobs.etl", *([] if upsert else ["--parquet-only"])]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         wall = perf_counter() - began
         if done.returncode:
             raise RuntimeError(f"the job failed in the pass {name}:\n{done.stderr[-4000:]}")

@@ -59,13 +59,13 @@ class Pms:
 
     def deliveries(self) -> dict[str, Any]:
         """Counters, and the log of every delivery."""
-        return self._get("deliveries")
+        return dict(self._get("deliveries"))
 
     def requests(self) -> dict[str, dict[str, int]]:
-        return self._get("requests")
+        return dict(self._get("requests"))
 
     def truth(self, property_id: str) -> dict[str, Any]:
-        return self._get("truth", property_id=property_id)
+        return dict(self._get("truth", property_id=property_id))
 
     def _get(self, door: str, **query: str) -> Any:
         response = self._client.get(door, params=query)

@@ -76,9 +76,13 @@ class Story:
 
     def _live(self, pms: Pms) -> None:
         with self._progress() as progress:
-            task = progress.add_task(f"{self.days} days at {len(PROPERTIES)} hotels, every event a webhook", total=self.days)
+            task = progress.add_task(
+                f"{self.days} days at {len(PROPERTIES)} hotels, every event a webhook", total=self.days
+            )
             for answered in pms.live(self.days):
-                progress.update(task, advance=1, description=f"{self.days} days at {len(PROPERTIES)} hotels: {answered:,} webhooks")
+                progress.update(
+                    task, advance=1, description=f"{self.days} days at {len(PROPERTIES)} hotels: {answered:,} webhooks"
+                )
 
     def _settle(self) -> None:
         """Waits until the live queue has been empty for a while."""
@@ -109,22 +113,25 @@ class Story:
     def _sum_up(self, pms: Pms, lags: dict[str, float], answers: dict[str, list[dict[str, str | None]]]) -> Summary:
         zones = {hotel["property_id"]: hotel["time_zone"] for hotel in pms.properties()}
         truths = {property_id: (pms.truth(property_id), zone) for property_id, zone in zones.items()}
-        with self._step("compare PostgreSQL, Parquet and the PMS's truth"), psycopg.connect(self.local.dsn) as connection:
+        with (
+            self._step("compare PostgreSQL, Parquet and the PMS's truth"),
+            psycopg.connect(self.local.dsn) as connection,
+        ):
             files, agreement = self._compare(truths, connection)
             quarantined = comparison.quarantined(connection)
-        webhooks = self._webhooks(pms)
+        log = pms.deliveries()["log"]
         failures = [
             *agreement.mismatches,
             *_counts_differ(truths, agreement),
             *_quarantine_differs(truths, quarantined),
-            *_webhooks_differ(pms, webhooks),
+            *_webhooks_differ(log),
             *(f"Athena answered nothing: {name}" for name, rows in answers.items() if not rows),
             *self._dead_letters(),
         ]
         if not lags:
             failures.append("no webhook's row was found to measure its lag")
         return Summary(
-            webhooks=webhooks,
+            webhooks=self._webhooks(log),
             lag_seconds=lags,
             rows=agreement.postgres,
             truth=agreement.truth,
@@ -150,14 +157,16 @@ class Story:
                 agreement.compare(entity, expected[entity], stored, comparison.parquet_rows(bodies, entity))
         return dict(files), agreement
 
-    def _webhooks(self, pms: Pms) -> Webhooks:
-        log = pms.deliveries()["log"]
+    def _webhooks(self, log: list[dict[str, Any]]) -> Webhooks:
         results = Counter(sent["result"] for sent in log if sent["status"] == 200)
+        refused = observation.refusals(self.local)
+        # The embedded AWS keeps an idle worker's last lines back until its next invocation.
+        refused["not yet in the log"] = sum(1 for sent in log if sent["status"] != 200) - refused.total()
         return Webhooks(
             sent=len(log),
             accepted=results["accepted"],
             duplicates=results["duplicate"],
-            refused=dict(observation.refusals(self.local)),
+            refused=dict(+refused),
         )
 
     def _dead_letters(self) -> Iterator[str]:
@@ -174,7 +183,7 @@ class Story:
     def _cli(self, *arguments: str, **environment: str) -> None:
         """The operator's command line, as an operator would use it."""
         command = [sys.executable, "-m", "scripts.cli", *arguments]
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             command, cwd=ROOT, env=self.local.environment | environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
@@ -219,18 +228,10 @@ def _quarantine_differs(truths: dict[str, tuple[dict[str, Any], str]], quarantin
         yield f"{quarantined[reason]} records are in quarantine for {reason}, which the PMS knows nothing of"
 
 
-def _webhooks_differ(pms: Pms, webhooks: Webhooks) -> Iterator[str]:
-    """Forged, stale and malformed deliveries are refused, each for its reason; no true one is."""
-    log = pms.deliveries()["log"]
-    for kind, reasons in {
-        "forged": ("wrong_signature", "missing_signature"),
-        "stale": ("stale_timestamp",),
-        "malformed": ("malformed_json", "not_json"),
-    }.items():
-        sent = sum(1 for one in log if one["kind"] == kind)
-        refused = sum(webhooks.refused.get(reason, 0) for reason in reasons)
-        if sent != refused:
-            yield f"{sent} {kind} deliveries were sent, {refused} refused as such"
-    for one in log:
-        if one["kind"] not in ("forged", "stale", "malformed") and one["status"] != 200:
-            yield f"a {one['kind']} delivery was answered {one['status']}"
+def _webhooks_differ(log: list[dict[str, Any]]) -> Iterator[str]:
+    """Forged, stale and malformed deliveries are refused, and no true one is."""
+    refusal = {"forged": 401, "stale": 401, "malformed": 400}
+    for sent in log:
+        expected = refusal.get(sent["kind"], 200)
+        if sent["status"] != expected:
+            yield f"a {sent['kind']} delivery was answered {sent['status']}, not {expected}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -43,7 +42,9 @@ class Summary(msgspec.Struct, kw_only=True):
 
 def show(summary: Summary, console: Console) -> None:
     entities = list(summary.truth)
-    _table(console, "Rows", ("", *entities), [("truth", *summary.truth.values()), ("PostgreSQL", *summary.rows.values())])
+    _table(
+        console, "Rows", ("", *entities), [("truth", *summary.truth.values()), ("PostgreSQL", *summary.rows.values())]
+    )
     _facts(
         console,
         "Webhooks",

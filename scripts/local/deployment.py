@@ -11,7 +11,6 @@ from typing import Any
 from scripts.local import environment, processes
 from shared.errors import Misconfigured
 from shared.names import Names
-from shared.storage import migrations
 
 CDK = environment.ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 SECONDS = 600.0
@@ -56,6 +55,8 @@ def _cdk(what: str, arguments: Sequence[str], variables: Mapping[str, str], fold
 
 def prepare_database(names: Names, conninfo: str, secret: Mapping[str, Any], secrets_manager: Any) -> None:
     """Migrates the database and stores its credentials where the functions and the job look for them."""
+    from shared.storage import migrations  # here: alembic takes half a second, and most commands deploy nothing
+
     migrations.upgrade(conninfo)
     text = json.dumps(dict(secret))
     try:

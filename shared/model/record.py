@@ -40,7 +40,9 @@ class Sync(BaseModel):
         description="PostgreSQL: when the content was last accepted (UTC). Parquet: when the batch was fixed."
     )
     version: int = Field(
-        1, description="PostgreSQL alone: counts the accepted changes of content, from 1.", json_schema_extra={"lake": False}
+        1,
+        description="PostgreSQL alone: counts the accepted changes of content, from 1.",
+        json_schema_extra={"lake": False},
     )
     mapping_version: int = Field(description="The version of the vendor's mapping that made the row.")
     raw_key: str = Field(description="The raw object that holds exactly this content.")

@@ -37,7 +37,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from shared.vendors.contract import ListPage
+from shared.vendors.api_contract import ListPage
 
 RESOLUTION = timedelta(seconds=1)
 """The coarsest step in which a vendor may print or compare its times."""

@@ -6,7 +6,7 @@ the same events, redelivered, make the same manifest under the same name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated
@@ -20,6 +20,9 @@ DONE = "manifests/done/"
 
 BUCKET_BYTES = 4 * 1024 * 1024
 """Raw bytes, as stored, that make one bucket of rows: some 50,000 records of gzipped NDJSON, 200 MB in a worker."""
+MERGED_OBJECTS = 10_000
+MERGED_BYTES = 2 * 1024**3
+"""Where one batch ends when small manifests are merged into it."""
 GROUP_BYTES = 1024 * 1024
 GROUP_OBJECTS = 500
 """What one map task reads at most, if it is more than one object."""
@@ -50,6 +53,8 @@ class Manifest(msgspec.Struct, frozen=True):
     created_at: datetime
     """UTC; the newest event's time: the day of the batch's Parquet partition."""
     objects: tuple[ObjectAddress, ...]
+    merged_from: tuple[str, ...] = ()
+    """The batches that this one took over: they are no longer to be done."""
 
     @property
     def size(self) -> int:
@@ -86,11 +91,48 @@ def read_event(message: str | bytes) -> RawEvent:
 
 def manifest_of(events: Sequence[RawEvent]) -> Manifest:
     """The manifest of ``events`` (at least one); an object that was announced twice is in it once."""
-    # Sorted first: which of two announcements of one object counts must not depend on the order they came in.
-    announced = sorted(event.detail.object for event in events)
-    objects = tuple({address.key: address for address in announced}.values())
     newest = max(event.time for event in events).astimezone(UTC)
-    return Manifest(f"{newest:%Y%m%dT%H%M%SZ}-{_digest(address.key for address in objects)}", newest, objects)
+    return _manifest(newest, (event.detail.object for event in events))
+
+
+def merged(manifests: Iterable[Manifest]) -> Iterator[Manifest]:
+    """Small manifests, oldest first, made into few: a file for each of them would be many small files.
+
+    A manifest that is merged already comes back as it is. Like every batch, a merged one is named by what is in it.
+    """
+    together: list[Manifest] = []
+    for manifest in manifests:
+        if manifest.merged_from:
+            yield manifest
+            continue
+        if together and _too_many([*together, manifest]):
+            yield _merge(together)
+            together = []
+        together.append(manifest)
+    if together:
+        yield _merge(together)
+
+
+def _too_many(manifests: Sequence[Manifest]) -> bool:
+    return (
+        sum(len(manifest.objects) for manifest in manifests) > MERGED_OBJECTS
+        or sum(manifest.size for manifest in manifests) > MERGED_BYTES
+    )
+
+
+def _merge(manifests: Sequence[Manifest]) -> Manifest:
+    if len(manifests) == 1:
+        return manifests[0]
+    newest = max(manifest.created_at for manifest in manifests)
+    addresses = (address for manifest in manifests for address in manifest.objects)
+    return _manifest(newest, addresses, tuple(manifest.batch_id for manifest in manifests))
+
+
+def _manifest(created_at: datetime, addresses: Iterable[ObjectAddress], merged_from: tuple[str, ...] = ()) -> Manifest:
+    # Sorted first: which of two announcements of one object counts must not depend on the order they came in.
+    objects = tuple({address.key: address for address in sorted(addresses)}.values())
+    batch_id = f"{created_at:%Y%m%dT%H%M%SZ}-{_digest(address.key for address in objects)}"
+    return Manifest(batch_id, created_at, objects, merged_from)
 
 
 def _digest(keys: Iterable[str]) -> str:

@@ -39,7 +39,7 @@ from shared.pipeline.list_walk import Place
 from shared.pipeline.poll_orders import PollOrder
 from shared.pipeline.sync_runs import Holder, Status, SyncRun, described
 from shared.streams import Stream
-from shared.vendors.contract import ListApi, ListPage
+from shared.vendors.api_contract import ListApi, ListPage
 
 DEFAULT_OVERLAP = timedelta(minutes=5)
 PAGE_TIME = timedelta(seconds=5)

@@ -51,6 +51,10 @@ def _amounts_have_a_currency(booking: Row) -> bool:
     return booking.total_amount is None or booking.currency is not None
 
 
+def _has_a_currency(payment: Row) -> bool:
+    return payment.currency is not None
+
+
 def _guest_email_is_well_formed(booking: Row) -> bool:
     return not booking.guest_email or is_email(booking.guest_email)
 
@@ -92,6 +96,7 @@ RULES: tuple[Rule, ...] = (
     Rule("identity_missing", "room", "refuse", "external_id", _has_identity),
     Rule("currency_unknown", "room", "refuse", "currency", _currency_is_known),
     Rule("identity_missing", "payment", "refuse", "external_id", _has_identity),
+    Rule("currency_missing", "payment", "refuse", "currency", _has_a_currency),
     Rule("currency_unknown", "payment", "refuse", "currency", _currency_is_known),
 )
 

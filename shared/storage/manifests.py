@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from shared.errors import Malformed
 from shared.pipeline import manifest as manifests
 from shared.pipeline.manifest import Manifest
+
+
+class Gathered(NamedTuple):
+    batches: list[Manifest]
+    unreadable: list[Malformed]
+    """Of each object there that is no manifest, what is wrong with it."""
 
 
 class Manifests:
@@ -34,9 +40,29 @@ class Manifests:
                 except Malformed as error:
                     yield error
 
+    def gather(self) -> Gathered:
+        """The batches to be done: everything pending, small manifests merged, each as it now stands in the bucket.
+
+        Safe at any crash: a merged manifest is written before those it took over are removed, and their removal is
+        finished, by whichever run comes next, before it is done. So no object is ever in two batches of one run.
+        """
+        found = list(self.pending())
+        pending = [manifest for manifest in found if isinstance(manifest, Manifest)]
+        taken_over = {batch_id for manifest in pending for batch_id in manifest.merged_from}
+        self._remove(taken_over)
+        batches = list(manifests.merged(manifest for manifest in pending if manifest.batch_id not in taken_over))
+        for batch in batches:
+            if batch not in pending:
+                self.add(batch)
+                self._remove(batch.merged_from)
+        return Gathered(batches, [error for error in found if isinstance(error, Malformed)])
+
+    def _remove(self, batch_ids: Iterable[str]) -> None:
+        for batch_id in batch_ids:
+            self._client.delete_object(Bucket=self._bucket, Key=f"{manifests.PENDING}{batch_id}.json")
+
     def finish(self, manifest: Manifest) -> None:
         """Moves ``manifest`` to done. Twice is as good as once."""
-        name = f"{manifest.batch_id}.json"
-        body = manifests.encode(manifest)
-        self._client.put_object(Bucket=self._bucket, Key=f"{manifests.DONE}{name}", Body=body)
-        self._client.delete_object(Bucket=self._bucket, Key=f"{manifests.PENDING}{name}")
+        key = f"{manifests.DONE}{manifest.batch_id}.json"
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=manifests.encode(manifest))
+        self._remove([manifest.batch_id])

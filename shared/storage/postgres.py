@@ -17,7 +17,7 @@ from shared.errors import Misconfigured, StoreUnavailable
 class SecretReader(Protocol):
     """boto3's Secrets Manager client."""
 
-    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]: ...
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]: ...  # noqa: N803 - boto3's name
 
 
 def conninfo(secret: str, application: str = "pousada") -> str:
@@ -66,15 +66,19 @@ class Database:
             raise StoreUnavailable(f"PostgreSQL: {type(error).__name__}", fix="it is tried again") from error
 
     def run(self, work: Callable[[psycopg.Cursor[Any]], Any]) -> Any:
-        """``work`` in a transaction, begun again where another transaction stood in its way or the server dropped us."""
-        for attempt in Retrying(
+        """``work`` in a transaction, begun again where the server dropped us or another one stood in its way."""
+
+        def once() -> Any:
+            with self.transaction() as cursor:
+                return work(cursor)
+
+        again = Retrying(
             retry=retry_if_exception_type((StoreUnavailable, psycopg.errors.DeadlockDetected)),
             stop=stop_after_attempt(3),
             wait=wait_random_exponential(multiplier=0.1, max=2),
             reraise=True,
-        ):
-            with attempt, self.transaction() as cursor:
-                return work(cursor)
+        )
+        return again(once)
 
     def close(self) -> None:
         if self._connection is not None:

@@ -46,7 +46,7 @@ class UnifiedStore:
         return began
 
     def upsert(self, tables: Mapping[str, Iterable[memoryview]]) -> dict[str, int]:
-        """Stores rows of each entity given as CSV (``upsert_csv``) in one transaction; returns how many were written."""
+        """Stores rows given as CSV (``upsert_csv``) in one transaction; returns how many of each were written."""
 
         def work(cursor: psycopg.Cursor[Any]) -> dict[str, int]:
             return {entity: upsert_csv(cursor, entity, tables[entity]) for entity in ENTITIES if entity in tables}
@@ -64,7 +64,5 @@ class UnifiedStore:
 
 
 def _began(cursor: psycopg.Cursor[Any]) -> datetime:
-    row = cursor.execute("SELECT transaction_timestamp()").fetchone()
-    assert row is not None
-    began: datetime = row[0]
-    return began
+    ((began,),) = cursor.execute("SELECT transaction_timestamp()").fetchall()
+    return began  # type: ignore[no-any-return]

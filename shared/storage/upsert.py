@@ -20,6 +20,7 @@ from shared.model.mapping import Row
 _MADE_HERE = ("version", "synced_at")
 """What PostgreSQL fills in as it accepts a row."""
 
+
 @cache
 def staged_columns(entity: str) -> tuple[str, ...]:
     """The columns that are staged, in the order of ``upsert_csv``'s fields."""
@@ -47,9 +48,7 @@ def upsert_csv(cursor: psycopg.Cursor[Any], entity: str, chunks: Iterable[bytes 
     return _upsert(cursor, entity, "csv", feed)
 
 
-def _upsert(
-    cursor: psycopg.Cursor[Any], entity: str, form: str, feed: Callable[[psycopg.Copy], None]
-) -> int:
+def _upsert(cursor: psycopg.Cursor[Any], entity: str, form: str, feed: Callable[[psycopg.Copy], None]) -> int:
     statements = _statements(entity)
     cursor.execute(statements.stage)
     with cursor.copy(statements.copy[form]) as copy:

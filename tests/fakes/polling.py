@@ -16,7 +16,7 @@ from shared.pipeline.poll_orders import PollOrder
 from shared.pipeline.polling import Desk, Leg, poll
 from shared.pipeline.sync_runs import Holder, SyncRun
 from shared.streams import Stream
-from shared.vendors.contract import Listed, ListPage
+from shared.vendors.api_contract import Listed, ListPage
 
 START = datetime(2024, 3, 1, 10, 30, tzinfo=UTC)
 STREAM = Stream("hostpms", "PT-LIS-001", "booking")

@@ -135,7 +135,7 @@ class TakesHalf:
         self._client = client
         self.sizes: list[int] = []
 
-    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:
         self.sizes.append(len(Entries))
         half = max(1, len(Entries) // 2)
         self._client.send_message_batch(QueueUrl=QueueUrl, Entries=Entries[:half])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,19 +12,19 @@ import boto3
 import msgspec
 import pytest
 
-from lambdas.poller import handler
+from lambdas.poller import handler, telemetry
 from lambdas.poller.workplace import Settings, Workplace, workplace
 from scripts.simulators.hostpms import Faults, RunningSimulator, World, running
 from scripts.simulators.hostpms.records import encode
 from shared.names import oauth_credentials_name
 from shared.pipeline import envelope, polling
 from shared.pipeline.poll_orders import PollOrder
-from shared.pipeline.sync_runs import SyncRun
+from shared.pipeline.sync_runs import Holder, SyncRun
 from shared.settings import read
 from shared.storage.integrations import Integration, Integrations
 from shared.storage.raw_lake import RawLake
 from shared.storage.secrets import OAuthCredentials, Secrets
-from shared.storage.sync_state import Cursors, SyncRuns
+from shared.storage.sync_state import Cursors, Leases, SyncRuns
 from shared.streams import Stream
 from tests.deliveries import lambda_context
 from tests.fakes.aws_faults import Fault, Killed
@@ -41,6 +42,14 @@ def simulator() -> Iterator[RunningSimulator]:
     start = datetime.now(UTC).date() - timedelta(days=5)
     with running(World(7, [HOTEL], start, rooms=12, history_days=60)) as run:
         yield run
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the function logs, as CloudWatch would get it."""
+    stream = io.StringIO()
+    monkeypatch.setattr(telemetry.logger.registered_handler, "stream", stream)
+    return stream
 
 
 @pytest.fixture
@@ -138,7 +147,7 @@ def test_a_first_sync_lands_every_record_of_every_entity(hotel: RunningSimulator
     for entity in ENTITIES:
         order(entity)
 
-    assert sum(work_off(), []) == []
+    assert not any(work_off())
 
     for entity in ENTITIES:
         assert landed(entity) == truth(hotel, entity)
@@ -188,15 +197,17 @@ def test_what_is_counted_names_vendor_and_entity_and_no_hotel(
     assert HOTEL not in json.dumps(counted)
 
 
-def test_nothing_of_a_record_is_logged(hotel: RunningSimulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_logged_with_its_stream_and_nothing_of_a_record(hotel: RunningSimulator, logged: io.StringIO) -> None:
     order("guest")
     work_off()
 
-    printed = capsys.readouterr().out
-    assert "poll succeeded" in printed
-    guest = next(iter(truth(hotel, "guest").values()))
-    assert guest["email"] not in printed
-    assert hotel.world.credentials(HOTEL).client_secret not in printed
+    (line,) = logged.getvalue().splitlines()
+    told = json.loads(line)
+    assert (told["message"], told["property_id"], told["entity"]) == ("poll succeeded", HOTEL, "guest")
+    assert told["fetched"] == last_run("guest").fetched
+    personal = {json.loads(guest).get("email") for guest in truth(hotel, "guest").values()} - {None}
+    assert not any(email in line for email in personal)
+    assert hotel.world.credentials(HOTEL).client_secret not in line
 
 
 # -- Bad days --------------------------------------------------------------------------------------
@@ -209,7 +220,7 @@ def test_a_vendor_on_its_worst_day_is_polled_whole_all_the_same(hotel: RunningSi
     for entity in ("booking", "guest"):
         order(entity)
 
-    assert sum(work_off(), []) == []
+    assert not any(work_off())
     hotel.simulator.faults = Faults(requests_per_minute=100_000)
 
     for entity in ("booking", "guest"):
@@ -224,7 +235,7 @@ def test_a_run_cut_by_the_time_limit_goes_on_where_it_was(hotel: RunningSimulato
     legs = work_off(remaining_ms=20_300)
 
     assert len(legs) > 2
-    assert sum(legs, []) == []
+    assert not any(legs)
     assert landed("booking") == truth(hotel, "booking")
     runs = SyncRuns(table(SYNC_STATE_TABLE), lambda: datetime.now(UTC)).runs("hostpms", HOTEL, "booking")
     assert [run.status for run in runs] == ["succeeded"]
@@ -254,7 +265,7 @@ def test_an_outage_that_lasts_ends_as_a_failure_that_comes_back_later(hotel: Run
 
 
 def test_wrong_credentials_fail_the_run_and_are_not_told(
-    hotel: RunningSimulator, capsys: pytest.CaptureFixture[str]
+    hotel: RunningSimulator, capsys: pytest.CaptureFixture[str], logged: io.StringIO
 ) -> None:
     secret = OAuthCredentials("nobody", "a-secret-nobody-knows")
     Secrets(lambda: boto3.client("secretsmanager")).write(oauth_credentials_name("hostpms", HOTEL), secret)
@@ -265,9 +276,9 @@ def test_wrong_credentials_fail_the_run_and_are_not_told(
     assert failure
     run = last_run("booking")
     assert (run.status, str(run.error).partition(":")[0]) == ("failed", "CredentialsRefused")
-    printed = capsys.readouterr().out
-    assert "a-secret-nobody-knows" not in f"{printed} {run}"
-    assert metrics(printed)[0]["PollFailed"] == [1.0]
+    assert "CredentialsRefused" in logged.getvalue()
+    assert "a-secret-nobody-knows" not in f"{logged.getvalue()} {run}"
+    assert metrics(capsys.readouterr().out)[0]["PollFailed"] == [1.0]
 
 
 def test_missing_credentials_are_told_in_the_runs_record(hotel: RunningSimulator) -> None:
@@ -341,3 +352,16 @@ def test_a_paused_hotel_is_not_polled(hotel: RunningSimulator) -> None:
     assert work_off() == [[]]
     assert hotel.simulator.requests.total() == before
     assert Cursors(table(SYNC_STATE_TABLE)).get(Stream("hostpms", HOTEL, "room")) is None
+
+
+def test_a_hotel_that_another_worker_is_at_is_left_to_it(
+    hotel: RunningSimulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream, now = Stream("hostpms", HOTEL, "room"), datetime.now(UTC)
+    leases = Leases(table(SYNC_STATE_TABLE), lambda: now)
+    leases.take(stream, Holder("another worker", "its run", now), now + timedelta(minutes=5))
+    order("room")
+
+    assert work_off() == [[]]
+    assert landed("room") == {}
+    assert metrics(capsys.readouterr().out) == []

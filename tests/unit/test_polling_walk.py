@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.pipeline.list_walk import LARGEST_SKEW, Place, anchor, furthest, step
-from shared.vendors.contract import Listed, ListPage
+from shared.vendors.api_contract import Listed, ListPage
 from tests.fakes.polling import START, ModelList, VirtualClock
 
 BEFORE = START - timedelta(days=30)

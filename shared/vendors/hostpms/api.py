@@ -25,7 +25,7 @@ from tenacity.stop import stop_any
 
 from shared.errors import CredentialsRefused, Malformed, Misconfigured, NotFound, RateLimited
 from shared.streams import Stream
-from shared.vendors.contract import Budget, Credentials, Listed, ListPage, TokenStore
+from shared.vendors.api_contract import Budget, Credentials, Listed, ListPage, TokenStore
 from shared.vendors.hostpms.lists import decode_list, updated_at_of
 from shared.vendors.hostpms.statuses import TOKEN_OUTCOMES, ServerError, TokenRefused, refuse_errors
 

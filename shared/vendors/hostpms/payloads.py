@@ -18,7 +18,6 @@ import msgspec
 
 from shared.errors import Unmappable
 
-
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """With an offset; one without is read as UTC on the loose road."""
 
@@ -199,16 +198,13 @@ def _without_none(kind: Any) -> tuple[Any, bool]:
 
 
 def _decimal(value: Any) -> Any:
-    """"450,00", "1.234,50", "1,234.50", 450.0: the last separator is the decimal one."""
+    """ "450,00", "1.234,50", "1,234.50", 450.0: the last separator is the decimal one."""
     if not isinstance(value, str):
         return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
     text = value.strip().replace(" ", "").replace("\u00a0", "")
-    if text.rfind(",") > text.rfind("."):
-        text = text.replace(".", "").replace(",", ".")
-    else:
-        text = text.replace(",", "")
+    thousands, point = (".", ",") if text.rfind(",") > text.rfind(".") else (",", ".")
     try:
-        return Decimal(text)
+        return Decimal(text.replace(thousands, "").replace(point, "."))
     except InvalidOperation:
         return value
 
