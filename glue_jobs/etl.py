@@ -115,7 +115,7 @@ def distribute(context: SparkContext, manifest: Manifest, plan: Plan) -> Outcome
         yield store_bucket(bucket, batch, (piece for _, piece in pieces), plan)
 
     stored = (
-        context.parallelize(groups, min(len(groups), TASKS_PER_CORE * context.defaultParallelism))
+        context.parallelize(groups, max(1, min(len(groups), TASKS_PER_CORE * context.defaultParallelism)))
         .mapPartitions(map_groups)
         # A bucket is one partition, and so one task.
         .partitionBy(batch.buckets, _itself)

@@ -5,6 +5,7 @@ A server is started at most once in a run, when the first test asks for it, and 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import psycopg
 import pytest
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
 from scripts.local import environment
 from scripts.local.embedded_aws import EmbeddedAws
@@ -57,6 +59,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         suite = item.path.relative_to(TESTS).parts[0]
         if suite in SUITES:
             item.add_marker(suite)
+
+
+@pytest.fixture(autouse=True)
+def nobody_elses_log_keys() -> None:
+    """On Lambda each function has a logger of its own; here all share one, with the keys that each appended."""
+    for handler in logging.getLogger("pousada").handlers:
+        if isinstance(handler.formatter, LambdaPowertoolsFormatter):
+            handler.formatter.clear_state()
 
 
 @pytest.fixture(scope="session")

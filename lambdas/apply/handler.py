@@ -20,8 +20,8 @@ from shared.storage.property_contexts import PropertyContexts
 from shared.storage.raw_lake import RawLake
 from shared.storage.unified_store import UnifiedStore
 
-logger = Logger()
-metrics = Metrics()
+logger = Logger(service="pousada")
+metrics = Metrics(namespace="Pousada", service="pousada")
 
 
 class Settings(EnvironmentModel, frozen=True):

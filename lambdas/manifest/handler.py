@@ -14,8 +14,8 @@ from shared.pipeline.manifest import Manifest, RawEvent, manifest_of, read_event
 from shared.settings import EnvironmentModel, read
 from shared.storage.manifests import Manifests
 
-logger = Logger()
-metrics = Metrics()
+logger = Logger(service="pousada")
+metrics = Metrics(namespace="Pousada", service="pousada")
 
 
 class Settings(EnvironmentModel, frozen=True):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from scripts.cli import local_commands
 from scripts.demonstration.story import DemonstrationFailed, Story
 from scripts.demonstration.summary import Summary, show
 from scripts.local import state
@@ -58,14 +59,8 @@ def _tell(local: LocalStack, rooms: int, days: int, began: float) -> Summary:
 
 def _explain(running: state.State) -> None:
     console.print("everything is left running; to look around:")
-    for what, how in (
-        ("command line", "scripts/pousada status"),
-        ("PostgreSQL", f"psql '{running.dsn}'"),
-        ("embedded AWS", f"AWS_ENDPOINT_URL={running.endpoint}"),
-        ("webhooks", f"{running.webhook_url}/hostpms/PT-LIS-001/reservation.created"),
-        ("to stop", "scripts/pousada local down"),
-    ):
-        console.print(f"  {what:<14}{how}", markup=False, soft_wrap=True)
+    local_commands.describe(running)
+    console.print("`scripts/pousada status` is a good beginning; `scripts/pousada local down` ends it", markup=False)
 
 
 if __name__ == "__main__":

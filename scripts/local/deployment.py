@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scripts.local import environment, processes
+from scripts.local.processes import Command
 from shared.errors import Misconfigured
 from shared.names import Names
 
@@ -32,25 +32,19 @@ def deploy(stage: str, variables: Mapping[str, str], folder: Path) -> None:
 
 
 def _cdk(what: str, arguments: Sequence[str], variables: Mapping[str, str], folder: Path) -> None:
-    log = folder / f"cdk-{what}.log"
     if not CDK.exists():
         raise Misconfigured("the CDK command line is not installed", fix="run scripts/setup")
-    command = ["node", str(CDK), *arguments, "--no-notices", "--no-color", "--ci"]
-    with log.open("wb") as output:
-        status = subprocess.run(
-            command,
-            cwd=environment.ROOT,
-            env={**variables, processes.MARK: str(folder)},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            timeout=SECONDS,
-            check=False,
-        ).returncode
+    line = ["node", str(CDK), *arguments, "--no-notices", "--no-color", "--ci"]
+    # Guarded: a deployment whose target is gone would go on asking for it.
+    running = processes.start(Command(f"cdk-{what}", line, variables), folder)
+    try:
+        status = running.wait(SECONDS)
+    finally:
+        running.stop()
     if status:
-        end = processes.end_of(log, lines=40)
+        end = processes.end_of(running.log, lines=40)
         message = f"cdk {what} failed with exit status {status}; its output ends with:\n{end}"
-        raise Misconfigured(message, fix=f"see {log}")
+        raise Misconfigured(message, fix=f"see {running.log}")
 
 
 def prepare_database(names: Names, conninfo: str, secret: Mapping[str, Any], secrets_manager: Any) -> None:

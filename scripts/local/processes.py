@@ -53,6 +53,13 @@ class Supervised:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    def wait(self, seconds: float) -> int:
+        """Its exit status. Raises Misconfigured where it has none after ``seconds``."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Misconfigured(f"it still runs after {seconds:.0f} s", fix=f"see {self.log}") from None
+
     def release(self) -> None:
         """Lets it outlive this process."""
         with suppress(BrokenPipeError):

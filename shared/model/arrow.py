@@ -73,7 +73,7 @@ def table(entity: str, rows: Sequence[Row]) -> pa.Table:
 def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
     """Much of a page is one and the same object in every row (the hotel, the time of receipt): converted once."""
     first = values[0]
-    if values.count(first) == len(values):
+    if values[-1] is first and values.count(first) == len(values):
         return pa.repeat(pa.scalar(first, kind), len(values))
     return pa.array(values, kind)
 

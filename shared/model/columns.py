@@ -94,10 +94,11 @@ def lake_columns(entity: str) -> tuple[Column, ...]:
 
 
 @cache
-def row_type(entity: str) -> type[msgspec.Struct]:
+def row_type(entity: str) -> type[Any]:
     """The mapper's row: the model's fields as a struct, a twelfth of pydantic's cost (DESIGN.md §7).
 
-    All fields may be given by keyword; identity and sync are filled in by the pipeline.
+    Made empty and filled by assignment: with this many fields, keywords cost twice as much. Identity and sync are
+    filled in by the pipeline.
     """
     fields = [(column.name, Any, None) for column in columns(entity)]
     return msgspec.defstruct(f"{MODELS[entity].__name__}Row", fields, kw_only=True, gc=False)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 from operator import mul
-from typing import Any
+from typing import Any, NamedTuple
 
 import phonenumbers
 import pycountry
@@ -47,7 +47,7 @@ def e164(phone: str, country: str | None) -> str | None:
 
     None where it is no possible number.
     """
-    if _plain_phone().fullmatch(phone):
+    if _is_plain_phone(phone):
         return phone
     return _rare_e164(phone, country)
 
@@ -57,19 +57,35 @@ def is_e164(phone: str) -> bool:
     return phone[0] == "+" and phone[1:].isdigit() and phone.isascii() and len(phone) <= 16
 
 
-@cache
-def _plain_phone() -> re.Pattern[str]:
-    """International numbers of ``_PLAIN_REGIONS`` that phonenumbers would give back as they are.
+def _is_plain_phone(phone: str) -> bool:
+    """Whether it is an international number of ``_PLAIN_REGIONS`` that phonenumbers would give back as it is."""
+    if phone[:1] != "+" or not (phone[1:].isdigit() and phone.isascii()):
+        return False
+    plans = _plans()
+    for digits in (4, 3, 2):
+        plan = plans.get(phone[:digits])
+        if plan:
+            return len(phone) in plan.lengths and not phone.startswith(plan.trunks, digits)
+    return False
 
-    Of a possible length, and not beginning with the national prefix, which parsing would take off.
-    """
-    plans = []
+
+class _Plan(NamedTuple):
+    lengths: frozenset[int]
+    """Possible ones, of the whole number."""
+    trunks: tuple[str, ...]
+    """What parsing would take off the national number's front."""
+
+
+@cache
+def _plans() -> dict[str, _Plan]:
+    """By prefix, from phonenumbers' own metadata."""
+    plans = {}
     for region in _PLAIN_REGIONS:
-        plan: Any = phonenumbers.PhoneMetadata.metadata_for_region(region)
-        trunk = plan.national_prefix_for_parsing or "0"
-        lengths = "|".join(f"\\d{{{length}}}" for length in plan.general_desc.possible_length)
-        plans.append(f"{plan.country_code}(?!{trunk})(?:{lengths})")
-    return re.compile(rf"\+(?:{'|'.join(plans)})", re.ASCII)
+        metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        prefix = f"+{metadata.country_code}"
+        lengths = frozenset(len(prefix) + length for length in metadata.general_desc.possible_length)
+        plans[prefix] = _Plan(lengths, tuple((metadata.national_prefix_for_parsing or "0").split("|")))
+    return plans
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from functools import lru_cache
 
 from iso4217 import Currency
 
@@ -13,7 +15,7 @@ _DIGITS: dict[str | None, int] = {
 }
 _QUANTA: dict[str | None, Decimal] = {code: Decimal(1).scaleb(-digits) for code, digits in _DIGITS.items()}
 _DEFAULT_QUANTUM = Decimal(1).scaleb(-_DEFAULT_DIGITS)
-_LARGEST = Decimal(10) ** 14
+_LARGEST_DIGITS = 14  # before the point: as many as decimal(18,4) holds
 
 
 def is_currency(code: str | None) -> bool:
@@ -26,21 +28,25 @@ def minor_digits(currency: str | None) -> int:
     return _DIGITS.get(currency, _DEFAULT_DIGITS)
 
 
-def in_digits_of(currency: str | None, amount: Decimal | None) -> Decimal | None:
-    """``amount`` with the currency's number of digits: 450 EUR → 450.00, 450 JPY → 450.
+@lru_cache(maxsize=512)
+def amounts_in(currency: str | None) -> Callable[[Decimal | None], Decimal | None]:
+    """Gives an amount the currency's number of digits: 450 EUR → 450.00, 450 JPY → 450.
 
-    A vendor that computes in floats sends 103.49999999; it means 103.50 (half to even). Raises
+    A vendor that computes in floats sends 103.49999999; it means 103.50 (half to even). The function raises
     ValueError for what is no amount: NaN, infinities, 10**14 and more.
     """
-    if amount is None:
-        return None
     quantum = _QUANTA.get(currency, _DEFAULT_QUANTUM)
-    if amount.same_quantum(quantum) and -_LARGEST < amount < _LARGEST:
-        return amount
-    # Compared, not computed with: abs() of 1e9999999 overflows. And again below: 99999999999999.999 rounds up.
-    if amount.is_finite() and -_LARGEST < amount < _LARGEST:
+
+    def in_digits(amount: Decimal | None) -> Decimal | None:
+        # NaN and infinities have no quantum but their own.
+        if amount is None or (amount.same_quantum(quantum) and amount.adjusted() < _LARGEST_DIGITS):
+            return amount
+        if not amount.is_finite() or amount.adjusted() > _LARGEST_DIGITS:
+            raise ValueError("not an amount of money")
         with localcontext(prec=28):
             rounded = amount.quantize(quantum, rounding=ROUND_HALF_EVEN)
-        if -_LARGEST < rounded < _LARGEST:
-            return rounded
-    raise ValueError("not an amount of money")
+        if rounded.adjusted() >= _LARGEST_DIGITS:
+            raise ValueError("not an amount of money that the columns hold")
+        return rounded
+
+    return in_digits

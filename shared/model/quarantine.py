@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class QuarantinedRecord(BaseModel):
-    """A row of ``hotel.quarantine`` (one for each raw record and entity refused)."""
+    """A row of ``hotel.quarantine``: one for each raw record refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -132,7 +132,9 @@ def _manifest(created_at: datetime, addresses: Iterable[ObjectAddress], merged_f
     # Sorted first: which of two announcements of one object counts must not depend on the order they came in.
     objects = tuple({address.key: address for address in sorted(addresses)}.values())
     batch_id = f"{created_at:%Y%m%dT%H%M%SZ}-{_digest(address.key for address in objects)}"
-    return Manifest(batch_id, created_at, objects, merged_from)
+    # Where an older manifest has nothing that a newer lacks, the two together have the newer's name, and stand in
+    # its place: it is not among those to be removed.
+    return Manifest(batch_id, created_at, objects, tuple(other for other in merged_from if other != batch_id))
 
 
 def _digest(keys: Iterable[str]) -> str:

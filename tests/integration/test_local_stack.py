@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from scripts.local import processes, stack, state
+from scripts.local import deployment, processes, stack, state
 from scripts.local.embedded_aws import EmbeddedAws
 from scripts.local.environment import ROOT
 from scripts.local.stack import LocalStack
@@ -161,3 +161,8 @@ def test_a_server_that_cannot_start_says_why(folder: Path, monkeypatch: pytest.M
         server.start()
 
     assert time.monotonic() - started < 10
+
+
+def test_a_failed_deployment_shows_why(folder: Path) -> None:
+    with LocalStack(folder, deploy=False) as local, pytest.raises(Misconfigured, match="unknown stage no-such-stage"):
+        deployment.deploy("no-such-stage", local.environment, folder)

@@ -13,7 +13,7 @@ import pytest
 from scripts.local.environment import ROOT
 
 PACKAGES = ("shared", "lambdas", "glue_jobs", "infra", "scripts")
-LINT = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(cache_dir=None))"
+LINT = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from shared.model import contacts
 from shared.model.columns import row_type
 from shared.model.identity import person_id, record_id
 from shared.model.mapping import MappingContext, Row, Warned
-from shared.model.money import in_digits_of
+from shared.model.money import amounts_in
 from shared.vendors.hostpms import payloads, words
 
 SOURCE = "hostpms"
@@ -36,108 +36,102 @@ def _map_reservation(record: payloads.Reservation, context: MappingContext) -> l
     room = record.room or _NO_ROOM
     pricing = record.pricing or _NO_PRICING
     currency = _upper(pricing.currency)
+    amount = amounts_in(currency)
     booked_at = _utc(dates.created_at)
-    updated_at = _utc(dates.updated_at)
     warned = context.warned
 
     country = _country(guest.country, context)
     phone = _phone(guest.phone, country)
     guest_external_id = _named(guest.guest_id) or person_id(guest.nif, guest.email, guest.name, phone)
     guest_id = record_id(SOURCE, context.property_id, "guest", guest_external_id) if guest_external_id else None
-    booking = _BookingRow(
-        external_id=record.reservation_id,
-        guest_id=guest_id,
-        guest_name=guest.name or None,
-        guest_email=guest.email or None,
-        guest_phone=phone,
-        guest_country=country,
-        guest_tax_id=guest.nif or None,
-        room_number=room.number or None,
-        room_type=_room_type(room.type),
-        check_in_date=dates.check_in,
-        check_out_date=dates.check_out,
-        booked_at=booked_at,
-        total_amount=in_digits_of(currency, pricing.total),
-        currency=currency,
-        tax_amount=in_digits_of(currency, pricing.iva),
-        city_tax_amount=in_digits_of(currency, pricing.taxa_turistica),
-        deposit_paid=in_digits_of(currency, pricing.deposit),
-        rate_plan=pricing.rate_plan or None,
-        adults=record.adults,
-        children=record.children,
-        status=words.status(record.status) or warned.unknown_word("booking", "status"),
-        source_status=record.status,
-        channel=_word(words.channel, record.channel, "booking", "channel", warned) or UNKNOWN,
-        source_channel=record.channel or None,
-        payment_method=_word(words.payment_method, record.payment_method, "booking", "payment_method", warned),
-        source_payment_method=record.payment_method or None,
-        special_requests=record.special_requests or None,
-        lead_time=(dates.check_in - context.local_date(booked_at)).days if booked_at else None,
-        length_of_stay=(dates.check_out - dates.check_in).days,
-        source_updated_at=updated_at,
-    )
+    booking = _BookingRow()
+    booking.external_id = record.reservation_id
+    booking.guest_id = guest_id
+    booking.guest_name = guest.name or None
+    booking.guest_email = guest.email or None
+    booking.guest_phone = phone
+    booking.guest_country = country
+    booking.guest_tax_id = guest.nif or None
+    booking.room_number = room.number or None
+    booking.room_type = _room_type(room.type)
+    booking.check_in_date = dates.check_in
+    booking.check_out_date = dates.check_out
+    booking.booked_at = booked_at
+    booking.total_amount = amount(pricing.total)
+    booking.currency = currency
+    booking.tax_amount = amount(pricing.iva)
+    booking.city_tax_amount = amount(pricing.taxa_turistica)
+    booking.deposit_paid = amount(pricing.deposit)
+    booking.rate_plan = pricing.rate_plan or None
+    booking.adults = record.adults
+    booking.children = record.children
+    booking.status = words.status(record.status) or warned.unknown_word("booking", "status")
+    booking.source_status = record.status
+    booking.channel = _word(words.channel, record.channel, "booking", "channel", warned) or UNKNOWN
+    booking.source_channel = record.channel or None
+    booking.payment_method = _word(words.payment_method, record.payment_method, "booking", "payment_method", warned)
+    booking.source_payment_method = record.payment_method or None
+    booking.special_requests = record.special_requests or None
+    booking.lead_time = (dates.check_in - context.local_date(booked_at)).days if booked_at else None
+    booking.length_of_stay = (dates.check_out - dates.check_in).days
+    booking.source_updated_at = _utc(dates.updated_at)
     if guest_external_id is None:
         return [("booking", booking)]
-    first_name, last_name = _split_name(guest.name)
-    return [
-        ("booking", booking),
-        (
-            "guest",
-            _GuestRow(
-                id=guest_id,
-                external_id=guest_external_id,
-                first_name=first_name,
-                last_name=last_name,
-                email=guest.email or None,
-                phone=phone,
-                country=country,
-                tax_id=guest.nif or None,
-                is_profile=False,
-                source_updated_at=updated_at,
-            ),
-        ),
-    ]
+    return [("booking", booking), ("guest", _guest_of(booking, guest_external_id))]
+
+
+def _guest_of(booking: Row, external_id: str) -> Row:
+    """The guest inside a reservation, as far as it tells: it stands until a profile comes."""
+    row = _GuestRow()
+    row.id = booking.guest_id
+    row.external_id = external_id
+    row.first_name, row.last_name = _split_name(booking.guest_name)
+    row.email = booking.guest_email
+    row.phone = booking.guest_phone
+    row.country = booking.guest_country
+    row.tax_id = booking.guest_tax_id
+    row.is_profile = False
+    row.source_updated_at = booking.source_updated_at
+    return row
 
 
 def _map_guest(record: payloads.Guest, context: MappingContext) -> list[tuple[str, Row]]:
     context.belongs(record.property_id)
     country = _country(record.pais, context)
-    row = _GuestRow(
-        external_id=record.guest_id,
-        first_name=record.primeiro_nome or None,
-        last_name=record.apelido or None,
-        email=record.email or None,
-        phone=_phone(record.telefone, country),
-        country=country,
-        tax_id=record.nif or None,
-        date_of_birth=record.data_nascimento,
-        loyalty_tier=_word(words.loyalty_tier, record.fidelidade, "guest", "loyalty_tier", context.warned),
-        source_loyalty_tier=record.fidelidade or None,
-        preferred_room_type=_room_type(record.quarto_preferido),
-        marketing_consent=record.consentimento_marketing,
-        is_profile=True,
-        source_updated_at=_utc(record.updated_at),
-    )
+    row = _GuestRow()
+    row.external_id = record.guest_id
+    row.first_name = record.primeiro_nome or None
+    row.last_name = record.apelido or None
+    row.email = record.email or None
+    row.phone = _phone(record.telefone, country)
+    row.country = country
+    row.tax_id = record.nif or None
+    row.date_of_birth = record.data_nascimento
+    row.loyalty_tier = _word(words.loyalty_tier, record.fidelidade, "guest", "loyalty_tier", context.warned)
+    row.source_loyalty_tier = record.fidelidade or None
+    row.preferred_room_type = _room_type(record.quarto_preferido)
+    row.marketing_consent = record.consentimento_marketing
+    row.is_profile = True
+    row.source_updated_at = _utc(record.updated_at)
     return [("guest", row)]
 
 
 def _map_room(record: payloads.Room, context: MappingContext) -> list[tuple[str, Row]]:
     context.belongs(record.property_id)
     currency = _upper(record.moeda)
-    row = _RoomRow(
-        external_id=record.room_id,
-        number=record.numero or None,
-        floor=record.piso,
-        type=_room_type(record.tipo),
-        status=_word(words.room_status, record.estado, "room", "status", context.warned) or UNKNOWN,
-        source_status=record.estado or None,
-        max_occupancy=record.ocupacao_maxima,
-        bed_type=record.cama or None,
-        amenities=record.comodidades,
-        base_rate=in_digits_of(currency, record.tarifa_base),
-        currency=currency,
-        source_updated_at=_utc(record.updated_at),
-    )
+    row = _RoomRow()
+    row.external_id = record.room_id
+    row.number = record.numero or None
+    row.floor = record.piso
+    row.type = _room_type(record.tipo)
+    row.status = _word(words.room_status, record.estado, "room", "status", context.warned) or UNKNOWN
+    row.source_status = record.estado or None
+    row.max_occupancy = record.ocupacao_maxima
+    row.bed_type = record.cama or None
+    row.amenities = record.comodidades
+    row.base_rate = amounts_in(currency)(record.tarifa_base)
+    row.currency = currency
+    row.source_updated_at = _utc(record.updated_at)
     return [("room", row)]
 
 
@@ -145,19 +139,18 @@ def _map_payment(record: payloads.Payment, context: MappingContext) -> list[tupl
     context.belongs(record.property_id)
     currency = _upper(record.moeda)
     reservation = _named(record.reservation_id)
-    row = _PaymentRow(
-        external_id=record.payment_id,
-        booking_id=record_id(SOURCE, context.property_id, "booking", reservation) if reservation else None,
-        amount=in_digits_of(currency, record.valor),
-        currency=currency,
-        method=_word(words.payment_method, record.metodo, "payment", "method", context.warned),
-        source_method=record.metodo or None,
-        status=_word(words.payment_status, record.estado, "payment", "status", context.warned) or UNKNOWN,
-        source_status=record.estado or None,
-        received_at=_utc(record.recebido_em),
-        # A payment need not carry updated_at; the time the money came is then the best that is known.
-        source_updated_at=_utc(record.updated_at or record.recebido_em),
-    )
+    row = _PaymentRow()
+    row.external_id = record.payment_id
+    row.booking_id = record_id(SOURCE, context.property_id, "booking", reservation) if reservation else None
+    row.amount = amounts_in(currency)(record.valor)
+    row.currency = currency
+    row.method = _word(words.payment_method, record.metodo, "payment", "method", context.warned)
+    row.source_method = record.metodo or None
+    row.status = _word(words.payment_status, record.estado, "payment", "status", context.warned) or UNKNOWN
+    row.source_status = record.estado or None
+    row.received_at = _utc(record.recebido_em)
+    # A payment need not carry updated_at; the time the money came is then the best that is known.
+    row.source_updated_at = _utc(record.updated_at or record.recebido_em)
     return [("payment", row)]
 
 

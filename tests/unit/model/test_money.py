@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iso4217 import Currency
 
-from shared.model.money import in_digits_of, is_currency, minor_digits
+from shared.model.money import amounts_in, is_currency, minor_digits
 
 LARGEST = Decimal(10) ** 14
 CODES = st.sampled_from([None, "EUR", "JPY", "KWD", "CLF", "XXX", "nonsense"])
@@ -33,11 +33,11 @@ CODES = st.sampled_from([None, "EUR", "JPY", "KWD", "CLF", "XXX", "nonsense"])
     ],
 )
 def test_an_amount_gets_its_currency_s_digits(currency, sent, kept):
-    assert str(in_digits_of(currency, Decimal(sent))) == kept
+    assert str(amounts_in(currency)(Decimal(sent))) == kept
 
 
 def test_no_amount_stays_none():
-    assert in_digits_of("EUR", None) is None
+    assert amounts_in("EUR")(None) is None
 
 
 @pytest.mark.parametrize(
@@ -45,13 +45,13 @@ def test_no_amount_stays_none():
 )
 def test_what_is_no_amount_is_refused(sent):
     with pytest.raises(ValueError, match="not an amount"):
-        in_digits_of("EUR", Decimal(sent))
+        amounts_in("EUR")(Decimal(sent))
 
 
 @given(CODES, st.decimals(allow_nan=True, allow_infinity=True))
 def test_any_decimal_is_kept_within_half_a_unit_or_refused(currency, amount):
     try:
-        kept = in_digits_of(currency, amount)
+        kept = amounts_in(currency)(amount)
     except ValueError:
         assert not amount.is_finite() or abs(amount) >= LARGEST - 1
         return
@@ -65,13 +65,13 @@ def test_any_decimal_is_kept_within_half_a_unit_or_refused(currency, amount):
 @given(st.integers(-(10**16) + 1, 10**16 - 1))
 def test_cents_are_never_changed(cents):
     amount = Decimal(cents).scaleb(-2)
-    assert str(in_digits_of("EUR", amount)) == str(amount)
+    assert str(amounts_in("EUR")(amount)) == str(amount)
 
 
 @given(CODES, st.decimals(-(10**13), 10**13, places=4))
 def test_putting_an_amount_in_its_digits_twice_changes_it_once(currency, amount):
-    once = in_digits_of(currency, amount)
-    assert str(in_digits_of(currency, once)) == str(once)
+    once = amounts_in(currency)(amount)
+    assert str(amounts_in(currency)(once)) == str(once)
 
 
 def test_every_iso_4217_code_is_a_currency_in_upper_case_alone():

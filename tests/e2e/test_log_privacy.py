@@ -1,0 +1,126 @@
+"""What was delivered, polled and refused leaves no personal datum and no secret in any function's log."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pytest
+
+from scripts.local.stack import LocalStack
+from scripts.simulators.hostpms import Faults, World, running, truth_of
+from shared.names import webhook_secret_name
+from tests.e2e.hotels import VENDOR, Hotel
+from tests.e2e.logs import log_lines, log_text
+from tests.e2e.simulated_hotels import SimulatedHotel
+from tests.e2e.waiting import eventually, until_applied
+from tests.factories import record, text
+
+PROPERTY = "PT-GMR-701"
+PERSONAL = ("name", "primeiro_nome", "apelido", "email", "phone", "telefone", "nif", "special_requests")
+FAULTS = Faults(forge=0.2, stale=0.2, malformed=0.2, duplicate=0.2, invalid_records=0.3, token_lifetime=2)
+HERS = {
+    "guest_id": "G-701",
+    "name": "Hermengarda Invenção",
+    "email": "hermengarda@exemplo.invalid",
+    "phone": "+351961234567",
+    "country": "PT",
+    "nif": "504917951",
+}
+
+
+@dataclass
+class Told:
+    """What the pipeline was given to keep to itself, and where it was given it."""
+
+    hotel: SimulatedHotel
+    personal: set[str]
+    secrets: set[str]
+
+
+@pytest.fixture(scope="module")
+def told(deployed: LocalStack) -> Iterator[Told]:
+    """A hotel polled and delivered of, by way of every fault; and deliveries that go wrong in every place."""
+    world = World(71, [PROPERTY], date(2026, 1, 1), rooms=4, history_days=20, faults=FAULTS)
+    with running(world) as pms:
+        hotel = SimulatedHotel(deployed, pms, PROPERTY).onboard()
+        hotel.poll()
+        pms.advance(4)
+        go_wrong(hotel.kept, webhook_secret(deployed))
+        hotel.poll()
+        until_applied(deployed)
+        yield Told(hotel, personal_data_of(world) | set(HERS.values()) - {"PT", "G-701"}, secrets_of(hotel))
+
+
+def go_wrong(hotel: Hotel, secret: str) -> None:
+    """Each with a guest who may be found nowhere: forged, cut off, against the rules, not of the promised shape."""
+    told: dict[str, Any] = {"property_id": PROPERTY, "guest": HERS}
+    sound = text(record("booking", reservation_id="RSV-HERS", **told))
+    assert hotel.deliver(sound, headers=hotel.sign(sound, secret="no hotel's secret")).status_code == 401
+    cut = sound[:-10]
+    assert hotel.deliver(cut, headers=hotel.sign(cut, secret=secret)).status_code == 400
+    for wrong in (
+        {"dates": {"check_out": "2024-03-20"}},
+        {"dates": {"check_in": HERS["name"]}},
+        {"pricing": {"total": HERS["email"]}},
+        {"status": HERS["phone"]},
+        {"guest": HERS | {"email": {"nested": HERS["email"]}}},
+    ):
+        body = text(record("booking", reservation_id="RSV-HERS", **(told | wrong)))
+        assert hotel.deliver(body, headers=hotel.sign(body, secret=secret)).status_code == 200
+
+
+def personal_data_of(world: World) -> set[str]:
+    """Of every guest of the world: full names and what identifies a person; a first name alone is a common word."""
+    records = truth_of(world.hotel(PROPERTY)).records
+    people = [booking["guest"] for booking in records["booking"].values()] + list(records["guest"].values())
+    requests = [booking.get("special_requests") for booking in records["booking"].values()]
+    found = {str(person[field]) for person in people for field in PERSONAL if person.get(field)} | set(requests)
+    return {datum for datum in found if datum and len(datum) >= 8}
+
+
+def webhook_secret(local: LocalStack) -> str:
+    stored = local.client("secretsmanager").get_secret_value(SecretId=webhook_secret_name(VENDOR, PROPERTY))
+    return str(json.loads(stored["SecretString"])["current"])
+
+
+def secrets_of(hotel: SimulatedHotel) -> set[str]:
+    local = hotel.local
+    database = json.loads(
+        local.client("secretsmanager").get_secret_value(SecretId=local.names.database_secret)["SecretString"]
+    )
+    state = hotel.local_table(local.names.sync_state_table)
+    token = state.get_item(Key={"pk": f"{VENDOR}#{PROPERTY}", "sk": "token"})["Item"]["value"]
+    client = hotel.pms.world.credentials(PROPERTY)
+    return {webhook_secret(local), database["password"], str(token), client.client_secret}
+
+
+def found_in_the_logs(local: LocalStack, what: set[str]) -> set[str]:
+    # Whole: nine digits of a tax id may well stand within a longer number.
+    marked = re.compile(rf"(?<![\w])(?:{'|'.join(map(re.escape, sorted(what)))})(?![\w])", re.IGNORECASE)
+    # A logger writes JSON, in which an accent may be escaped.
+    readable = (re.sub(r"\\u([0-9a-f]{4})", lambda code: chr(int(code[1], 16)), line) for line in log_text(local))
+    return {found for line in readable for found in marked.findall(line)}
+
+
+def test_no_log_holds_a_personal_datum_or_a_secret(told: Told) -> None:
+    assert len(told.personal) > 50
+    assert found_in_the_logs(told.hotel.local, told.personal) == set()
+    assert found_in_the_logs(told.hotel.local, told.secrets) == set()
+
+
+def test_the_logs_hold_what_an_operator_needs_instead(told: Told) -> None:
+    """Were they empty, the test above would show nothing."""
+    local = told.hotel.local
+
+    def messages(function: str) -> set[str]:
+        of_ours = (line for line in log_lines(local, function) if PROPERTY in json.dumps(line))
+        return {str(line.get("message")) for line in of_ours}
+
+    eventually(lambda: messages("webhook") >= {"delivery accepted", "delivery refused"}, "the webhook's log")
+    eventually(lambda: "quarantined" in messages("apply"), "the apply function's log")
+    eventually(lambda: "poll succeeded" in messages("poller"), "the poller's log")

@@ -1,0 +1,142 @@
+"""A batch is derived from its events alone: the same events, the same manifest."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.errors import Malformed
+from shared.pipeline.manifest import (
+    BUCKET_BYTES,
+    GROUP_BYTES,
+    GROUP_OBJECTS,
+    Manifest,
+    ObjectAddress,
+    RawEvent,
+    decode,
+    encode,
+    manifest_of,
+    read_event,
+)
+
+AT = datetime(2024, 3, 1, 10, 30, tzinfo=UTC)
+
+
+def event(key: str = "a", size: int = 1, time: datetime | str = AT, **more: object) -> bytes:
+    detail = {"bucket": {"name": "raw"}, "object": {"key": key, "size": size, "etag": "x", "sequencer": "y"}}
+    when = time if isinstance(time, str) else time.isoformat().replace("+00:00", "Z")
+    return json.dumps({"version": "0", "source": "aws.s3", "time": when, "detail": detail, **more}).encode()
+
+
+KEYS = st.text("abcdefgh/", min_size=1, max_size=4)
+TIMES = st.datetimes(datetime(2024, 1, 1), datetime(2025, 1, 1), timezones=st.just(UTC))
+EVENTS = st.lists(st.builds(event, KEYS, st.integers(0, 10**7), TIMES).map(read_event), min_size=1, max_size=12)
+
+
+@given(EVENTS, st.randoms(use_true_random=False))
+def test_the_same_events_in_any_order_however_often_are_the_same_manifest(events: list[RawEvent], random: Random):
+    again = [*events, *random.choices(events, k=3)]
+    random.shuffle(again)
+    assert encode(manifest_of(again)) == encode(manifest_of(events))
+
+
+@given(EVENTS)
+def test_a_manifest_has_every_object_once_in_the_keys_order_and_the_newest_event_s_time(events):
+    manifest = manifest_of(events)
+    keys = [address.key for address in manifest.objects]
+    assert keys == sorted({found.detail.object.key for found in events})
+    assert manifest.created_at == max(found.time for found in events)
+
+
+def test_other_objects_or_another_time_are_another_batch():
+    ids = {
+        manifest_of([read_event(event(*of))]).batch_id
+        for of in [("a", 1), ("b", 1), ("a", 1, AT + timedelta(seconds=1))]
+    }
+    both = manifest_of([read_event(event("a")), read_event(event("b"))]).batch_id
+    assert len({*ids, both}) == 4
+
+
+def test_a_batch_s_name_begins_with_its_time_so_that_the_oldest_comes_first():
+    assert manifest_of([read_event(event())]).batch_id.startswith("20240301T103000Z-")
+    there = manifest_of([read_event(event(time="2024-03-01T12:30:00+02:00"))])
+    assert there.batch_id.startswith("20240301T103000Z-")
+    assert there.created_at.utcoffset() == timedelta(0)
+
+
+def test_an_object_announced_with_two_sizes_has_the_greater():
+    for events in ([event("a", 1), event("a", 9)], [event("a", 9), event("a", 1)]):
+        assert manifest_of(list(map(read_event, events))).objects == (ObjectAddress("a", 9),)
+
+
+@given(EVENTS)
+def test_a_manifest_is_read_as_it_was_written(events):
+    manifest = manifest_of(events)
+    assert decode(encode(manifest)) == manifest
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[]", b"not json", b'{"batch_id": 1}', b"\xff"])
+def test_what_is_no_manifest_is_malformed(text):
+    with pytest.raises(Malformed):
+        decode(text)
+
+
+@pytest.mark.parametrize(
+    "message", [b"", b"{}", b"null", b"not json", event().replace(b'"a"', b"1"), event(time="soon"), event(time="2024-03-01T10:30:00")]
+)
+def test_what_is_no_event_of_a_raw_object_is_malformed(message):
+    with pytest.raises(Malformed):
+        read_event(message)
+
+
+def test_a_key_is_taken_as_eventbridge_writes_it():
+    key = "hostpms/PT-LIS-001/webhooks/guest.created/2024/03/01/é+ %20.json"
+    assert read_event(event(key)).detail.object.key == key
+
+
+# -- Groups and buckets ------------------------------------------------------------------------------
+
+SIZES = st.lists(st.integers(0, 3 * GROUP_BYTES) | st.integers(0, 100), max_size=60)
+
+
+def manifest_with(sizes: list[int]) -> Manifest:
+    addresses = (ObjectAddress(f"{number:05d}", size) for number, size in enumerate(sizes))
+    return Manifest("batch", AT, tuple(addresses))
+
+
+@given(SIZES)
+def test_groups_hold_every_object_once_and_in_order(sizes):
+    manifest = manifest_with(sizes)
+    assert tuple(address for group in manifest.groups() for address in group) == manifest.objects
+
+
+@given(SIZES)
+def test_a_group_of_several_objects_is_no_more_than_a_task_reads(sizes):
+    for group in manifest_with(sizes).groups():
+        assert group
+        assert len(group) == 1 or sum(address.size for address in group) <= GROUP_BYTES
+        assert len(group) <= GROUP_OBJECTS
+
+
+def test_small_objects_go_together_and_big_ones_alone():
+    sizes = [10, 10, GROUP_BYTES + 1, 10, 10]
+    assert [len(group) for group in manifest_with(sizes).groups()] == [2, 1, 2]
+    assert [len(group) for group in manifest_with([0] * (GROUP_OBJECTS + 1)).groups()] == [GROUP_OBJECTS, 1]
+
+
+def test_no_objects_are_no_groups_and_one_bucket():
+    assert manifest_with([]).groups() == []
+    assert manifest_with([]).buckets == 1
+
+
+@given(SIZES)
+def test_a_bucket_holds_no_more_than_its_share(sizes):
+    manifest = manifest_with(sizes)
+    assert manifest.size == sum(sizes)
+    assert manifest.buckets >= 1
+    assert manifest.size / manifest.buckets < BUCKET_BYTES
