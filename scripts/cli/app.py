@@ -8,6 +8,7 @@ import typer
 
 from scripts.cli import (
     batch_commands,
+    database_commands,
     dead_letter_commands,
     hotel_commands,
     local_commands,
@@ -50,12 +51,15 @@ def pousada(
 
 
 app.command("onboard")(hotel_commands.onboard)
+app.command("pause")(hotel_commands.pause)
+app.command("resume")(hotel_commands.resume)
 app.command("map")(record_commands.map_records)
 app.command("send")(record_commands.send)
 app.command("poll")(batch_commands.poll)
 app.command("etl")(batch_commands.etl)
 app.command("replay")(batch_commands.replay)
 app.command("status")(status_commands.status)
+app.command("migrate")(database_commands.migrate)
 app.add_typer(quarantine_commands.app, name="quarantine")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 app.add_typer(local_commands.app, name="local")

@@ -1,4 +1,4 @@
-"""``pousada onboard``: takes a hotel in."""
+"""``pousada onboard``, ``pause`` and ``resume``: a hotel in, its polls off and on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from scripts.cli import output, vendor_clients
 from scripts.cli.onboarding import Hotel, Reception
 from scripts.cli.stage import Options
+from shared.storage.integrations import Status
 from shared.vendors.registry import VENDORS
 
 
@@ -72,3 +73,29 @@ def onboard(
     output.say(f"webhook subscription {done.integration.subscription_id} ({'new' if done.subscribed else 'as before'})")
     if done.rotated:
         output.say("the webhook secret is rotated: the one before verifies too, until the next rotation")
+
+
+Property = Annotated[str, typer.Option("--property-id", help="The hotel, as the vendor knows it.")]
+Vendor = Annotated[str, typer.Option("--vendor", help=f"{', '.join(VENDORS)}.")]
+
+
+def pause(context: typer.Context, property_id: Property, vendor: Vendor) -> None:
+    """Poll a hotel no more, until `resume`. Its deliveries are still accepted and applied.
+
+    **Example**: `scripts/pousada pause --vendor hostpms --property-id PT-LIS-001`
+    """
+    _set_status(context, property_id, vendor, "paused")
+
+
+def resume(context: typer.Context, property_id: Property, vendor: Vendor) -> None:
+    """Poll a paused hotel again: the next poll fetches what has changed since.
+
+    **Example**: `scripts/pousada resume --vendor hostpms --property-id PT-LIS-001`
+    """
+    _set_status(context, property_id, vendor, "active")
+
+
+def _set_status(context: typer.Context, property_id: str, vendor: str, status: Status) -> None:
+    options: Options = context.obj
+    options.open().integrations.set_status(property_id, vendor, status)
+    output.say(f"{property_id} with {vendor} is {status}")

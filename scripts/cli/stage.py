@@ -77,9 +77,12 @@ class Stage:
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:
         """Raises psycopg.OperationalError where it cannot be reached."""
-        secret = postgres.conninfo_from_secret(self.client("secretsmanager"), self.names.database_secret, "pousada-cli")
-        with psycopg.connect(secret) as connection:
+        with psycopg.connect(self.conninfo()) as connection:
             yield connection
+
+    def conninfo(self) -> str:
+        """libpq's, from the database's secret."""
+        return postgres.conninfo_from_secret(self.client("secretsmanager"), self.names.database_secret, "pousada-cli")
 
 
 def _known(stage: str) -> tuple[Names, str]:

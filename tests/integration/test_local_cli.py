@@ -182,6 +182,24 @@ def test_a_waiting_poll_shows_the_runs_that_ended_and_fails_with_one(
         operator.stage.table(NAMES.sync_state_table).delete_item(Key=key)
 
 
+def test_a_paused_hotel_is_polled_no_more_until_it_is_resumed(operator: Operator, lisbon: Integration) -> None:
+    hotel = ("--vendor", lisbon.vendor, "--property-id", lisbon.property_id)
+
+    assert operator.run("pause", *hotel).exit_code == 0
+    assert operator.run("poll", "--property-id", lisbon.property_id).exit_code == 1
+
+    assert operator.run("resume", *hotel).exit_code == 0
+    assert operator.run("poll", "--property-id", lisbon.property_id).exit_code == 0
+
+
+def test_migrating_twice_is_as_good_as_once(operator: Operator) -> None:
+    assert operator.run("migrate").exit_code == 0
+    result = operator.run("migrate")
+
+    assert result.exit_code == 0
+    assert "up to date" in result.stderr
+
+
 def test_dead_letters_are_listed_and_sent_back(operator: Operator, messages: Callable[[str], list[str]]) -> None:
     event = json.dumps({"detail": {"bucket": {"name": "raw"}, "object": {"key": KEY, "size": 1}}})
     send(operator, NAMES.dead_letters_of(NAMES.live_queue), event)

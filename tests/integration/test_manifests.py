@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import boto3
 import pytest
 
 from shared.errors import Malformed
-from shared.pipeline.manifest import Manifest, ObjectAddress, encode
+from shared.pipeline.manifest import Manifest, ObjectAddress, RawEvent, encode, manifest_of
 from shared.storage.manifests import Manifests
 from tests.factories import minutes
+from tests.fakes.aws_faults import Killed
 from tests.integration.moto_aws import RAW_BUCKET, moto_aws
 
 # Any bucket will do.
@@ -78,12 +80,90 @@ def test_a_file_that_is_no_manifest_keeps_none_back(manifests):
     assert isinstance(third, Malformed)
 
 
+# -- Gathered ----------------------------------------------------------------------------------------
+
+
+def keys_of(batches: list[Manifest]) -> list[str]:
+    return [address.key for batch in batches for address in batch.objects]
+
+
+def test_what_is_pending_is_merged_into_one_batch_that_takes_their_place(manifests):
+    for number in range(3):
+        manifests.add(manifest(number))
+    (batch,) = manifests.gather().batches
+    assert keys_of([batch]) == ["key-0", "key-1", "key-2"]
+    assert list(manifests.pending()) == [batch]
+
+
+def test_gathered_again_it_is_the_same_batch_with_the_same_name(manifests):
+    for number in range(3):
+        manifests.add(manifest(number))
+    first = manifests.gather()
+    manifests.add(manifest(7))
+    again = manifests.gather()
+    assert [batch.batch_id for batch in again.batches] == sorted([first.batches[0].batch_id, manifest(7).batch_id])
+
+
+def test_an_object_announced_in_two_manifests_is_in_one_batch_and_still_pending(manifests):
+    """The two together have the newer's very name: it must not be removed as one that was taken over."""
+    one = manifest_of([RawEvent(minutes(1), detail("key"))])
+    two = manifest_of([RawEvent(minutes(2), detail("key"))])
+    manifests.add(one)
+    manifests.add(two)
+    for _ in range(3):
+        (batch,) = manifests.gather().batches
+        assert (batch.batch_id, keys_of([batch])) == (two.batch_id, ["key"])
+        assert list(manifests.pending()) == [batch]
+    manifests.finish(batch)
+    assert manifests.gather().batches == []
+
+
+def detail(key: str) -> RawEvent.Detail:
+    return RawEvent.Detail(RawEvent.Detail.Bucket("raw"), ObjectAddress(key, 1))
+
+
+def test_what_is_no_manifest_is_told_and_keeps_none_back(manifests):
+    boto3.client("s3").put_object(Bucket=BUCKET, Key="manifests/pending/00.json", Body=b"not json")
+    manifests.add(manifest(1))
+    gathered = manifests.gather()
+    assert gathered.batches == [manifest(1)]
+    assert len(gathered.unreadable) == 1
+
+
+@pytest.mark.parametrize("same_object", [False, True])
+@pytest.mark.parametrize("operation", ["PutObject", "DeleteObject"])
+@pytest.mark.parametrize("survived", range(4))
+def test_wherever_a_run_dies_no_object_is_lost_and_none_is_in_two_batches(manifests, operation, survived, same_object):
+    for number in range(3):
+        key = "the key" if same_object else f"key-{number}"
+        manifests.add(manifest_of([RawEvent(minutes(number), detail(key))]))
+    wanted = sorted({"the key"} if same_object else {f"key-{number}" for number in range(3)})
+    death = DyingAfter(operation, survived)
+    with suppress(Killed):
+        Manifests(BUCKET, death.client).gather()
+
+    assert sorted(keys_of(manifests.gather().batches)) == wanted
+    assert sorted(keys_of([found for found in manifests.pending() if isinstance(found, Manifest)])) == wanted
+
+
+class DyingAfter:
+    """A client that carries out ``survived`` calls of ``operation``, and then its process is no more."""
+
+    def __init__(self, operation: str, survived: int) -> None:
+        self.client = boto3.client("s3")
+        self._left = survived
+        self.client.meta.events.register(f"before-call.s3.{operation}", self._before_call)
+
+    def _before_call(self, **_: object) -> None:
+        if self._left == 0:
+            raise Killed
+        self._left -= 1
+
+
 def test_more_than_one_page_of_them_is_listed(manifests, monkeypatch):
     client = boto3.client("s3")
     listing = client.get_paginator("list_objects_v2")
-    monkeypatch.setattr(
-        client, "get_paginator", lambda _: _Small(listing), raising=False
-    )
+    monkeypatch.setattr(client, "get_paginator", lambda _: _Small(listing), raising=False)
     small = Manifests(BUCKET, client)
     for number in range(5):
         small.add(manifest(number))

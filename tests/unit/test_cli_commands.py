@@ -41,6 +41,9 @@ COMMANDS = list(commands(typer.main.get_command(app)))
 def test_the_commands_are_those_of_the_runbook() -> None:
     assert {path[0] for path in COMMANDS} == {
         "onboard",
+        "pause",
+        "resume",
+        "migrate",
         "map",
         "send",
         "poll",

@@ -21,6 +21,7 @@ from shared.pipeline.manifest import (
     decode,
     encode,
     manifest_of,
+    merged,
     read_event,
 )
 
@@ -97,6 +98,59 @@ def test_what_is_no_event_of_a_raw_object_is_malformed(message):
 def test_a_key_is_taken_as_eventbridge_writes_it():
     key = "hostpms/PT-LIS-001/webhooks/guest.created/2024/03/01/é+ %20.json"
     assert read_event(event(key)).detail.object.key == key
+
+
+# -- Merged ------------------------------------------------------------------------------------------
+
+MANIFESTS = st.lists(EVENTS, max_size=8).map(lambda batches: sorted(map(manifest_of, batches), key=lambda m: m.batch_id))
+
+
+@given(MANIFESTS)
+def test_merged_they_hold_the_same_objects_and_each_once(manifests):
+    together = list(merged(manifests))
+    assert len(together) <= 1
+    wanted = {address.key for manifest in manifests for address in manifest.objects}
+    assert [address.key for manifest in together for address in manifest.objects] == sorted(wanted)
+    for found in together:
+        assert found.created_at == max(manifest.created_at for manifest in manifests)
+
+
+@given(MANIFESTS)
+def test_a_merged_one_never_takes_over_itself(manifests):
+    """One object may be announced twice, each time in a manifest of its own: the two merged have the newer's name."""
+    for found in merged(manifests):
+        assert found.batch_id not in found.merged_from
+        others = {manifest.batch_id for manifest in manifests} - {found.batch_id}
+        assert set(found.merged_from) == (others if len(manifests) > 1 else set())
+
+
+@given(MANIFESTS)
+def test_merged_again_it_stays_as_it_is(manifests):
+    once = list(merged(manifests))
+    assert list(merged(once)) == once
+
+
+def test_one_alone_is_left_as_it_is():
+    assert list(merged([manifest_with([1])])) == [manifest_with([1])]
+    assert list(merged([])) == []
+
+
+def test_a_batch_ends_where_it_would_grow_too_large(monkeypatch):
+    monkeypatch.setattr("shared.pipeline.manifest.MERGED_OBJECTS", 3)
+    monkeypatch.setattr("shared.pipeline.manifest.MERGED_BYTES", 100)
+    small = [manifest_of([read_event(event(f"{number}", 1, AT + timedelta(seconds=number)))]) for number in range(7)]
+    assert [len(found.objects) for found in merged(small)] == [3, 3, 1]
+    large = [manifest_of([read_event(event(f"{n}", 60, AT + timedelta(seconds=n)))]) for n in range(3)]
+    assert [len(found.objects) for found in merged(large)] == [1, 1, 1]
+    huge = [manifest_of([read_event(event("x", 10**6))]), *small[:2]]
+    assert [len(found.objects) for found in merged(huge)] == [1, 2]
+
+
+def test_what_is_merged_already_is_taken_by_itself():
+    """Its files have their names, and a run may already have written some of them."""
+    first = next(merged([manifest_of([read_event(event(key))]) for key in "ab"]))
+    new = manifest_of([read_event(event("c", time=AT + timedelta(seconds=1)))])
+    assert list(merged([first, new])) == [first, new]
 
 
 # -- Groups and buckets ------------------------------------------------------------------------------
