@@ -80,13 +80,7 @@ class _Job:
         self._store = UnifiedStore(
             Database(lambda: conninfo_from_secret(secrets, settings.database_secret, "pousada-etl-driver"))
         )
-        self._plan = Plan(
-            raw_bucket=settings.raw_bucket,
-            processed_bucket=settings.processed_bucket,
-            database_secret=settings.database_secret,
-            time_zones=_time_zones(settings.integrations_table),
-            upsert=upsert,
-        )
+        self._plan = plan_of(settings, upsert)
 
     def take(self, manifest: Manifest) -> Outcome:
         """Stores the whole of ``manifest``, and only then moves it to done."""
@@ -128,6 +122,17 @@ def distribute(context: SparkContext, manifest: Manifest, plan: Plan) -> Outcome
     return total
 
 
+def plan_of(settings: Settings, upsert: bool = True) -> Plan:
+    """Reads the integrations: every property's time zone goes with the plan."""
+    return Plan(
+        raw_bucket=settings.raw_bucket,
+        processed_bucket=settings.processed_bucket,
+        database_secret=settings.database_secret,
+        time_zones=_time_zones(settings.integrations_table),
+        upsert=upsert,
+    )
+
+
 def _itself(bucket: int) -> int:
     return bucket
 
@@ -167,7 +172,7 @@ def main() -> None:
     settings = read(Settings, {**os.environ, **arguments(sys.argv[1:])})
     spark = session()
     try:
-        run(spark, settings, upsert="--parquet-only" not in sys.argv)
+        run(spark, settings)
     except PousadaError as error:
         # One line, and not a traceback: it is what the job run's own error message shows.
         sys.exit(f"{type(error).__name__}: {error}")

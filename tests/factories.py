@@ -107,7 +107,9 @@ def page_key(entity: str = "booking", run: str = "run", page: int = 1, property_
     return f"{VENDOR}/{property_id}/polling/{entity}/2024/03/01/{run}-{page:05d}.ndjson.gz"
 
 
-def webhook_key(event: str = "reservation.created", delivery: str = "1709289000000", property_id: str = PROPERTY) -> str:
+def webhook_key(
+    event: str = "reservation.created", delivery: str = "1709289000000", property_id: str = PROPERTY
+) -> str:
     return f"{VENDOR}/{property_id}/webhooks/{event}/2024/03/01/{delivery}-0123456789abcdef.json"
 
 

@@ -3,7 +3,7 @@
 The stacks are really deployed, and the objects reach their manifests by S3's events, the queue and the function.
 Four passes, each a fresh process of the Glue job's own code, Spark's start included in its time end to end:
 
-    map_write   mapping and Parquet alone; its rate leaves Spark's start out, as a job of many hours would
+    map_write   mapping and Parquet alone, Spark's start left out (``scripts.benchmarks.map_write``)
     insert      all records into empty tables
     unchanged   the same raw objects again: nothing may be written
     updated     new pages, half of whose records have changed; the other half moves on in order alone
@@ -47,8 +47,7 @@ def run(records: int, say: Say = lambda text: None) -> dict[str, Any]:
         bench = _Bench(local, records, say)
         bench.onboard()
         bench.land(updated_every=0)
-        mapped = bench.take("map_write", upsert=False)
-        bench.repeat()
+        mapped = bench.take("map_write", module="scripts.benchmarks.map_write")
         inserted = bench.take("insert")
         bench.repeat()
         unchanged = bench.take("unchanged")
@@ -120,7 +119,7 @@ class _Bench:
             for item in page.get("Contents", ()):
                 yield manifests.decode(self._s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
 
-    def take(self, name: str, upsert: bool = True) -> dict[str, Any]:
+    def take(self, name: str, module: str = "glue_jobs.etl") -> dict[str, Any]:
         """One run of the job in a process of its own; returns its outcome and the wall time."""
         names = self._local.names
         environment = self._local.environment | {
@@ -132,7 +131,7 @@ class _Bench:
             "POUSADA_SPARK_CORES": "2",
         }
         began = perf_counter()
-        command = [sys.executable, "-m", "glue_jobs.etl", *([] if upsert else ["--parquet-only"])]
+        command = [sys.executable, "-m", module]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         wall = perf_counter() - began
         if done.returncode:

@@ -122,4 +122,11 @@ def sqs_event(*bodies: object) -> dict[str, Any]:
 def created(key: str, size: int = 100, time: str = "2024-03-01T10:31:00Z", source: str = "aws.s3") -> dict[str, Any]:
     """S3's event as EventBridge brings it; a replay's differs in its source alone."""
     detail = {"version": "0", "bucket": {"name": "pousada-test-raw-objects"}, "object": {"key": key, "size": size}}
-    return {"version": "0", "id": "x", "detail-type": "Object Created", "source": source, "time": time, "detail": detail}
+    return {
+        "version": "0",
+        "id": "x",
+        "detail-type": "Object Created",
+        "source": source,
+        "time": time,
+        "detail": detail,
+    }

@@ -89,19 +89,19 @@ def metrics_of(printed: str) -> dict[str, list[float]]:
 # -- The ordinary way ----------------------------------------------------------------------------------
 
 
-def test_a_delivery_becomes_a_booking_and_its_guest(aws, connection):
+def test_a_delivery_becomes_a_booking_and_its_guest(aws, connection) -> None:
     assert handle(land(aws, 1)) == []
     assert bookings(connection) == ["RSV-1"]
     assert connection.execute("SELECT first_name, is_profile FROM hotel.guests").fetchall() == [("João", False)]
 
 
-def test_a_polled_page_becomes_all_its_rows(aws, connection):
+def test_a_polled_page_becomes_all_its_rows(aws, connection) -> None:
     lines = [envelope(record("booking", reservation_id=f"RSV-{number}")) for number in range(30)]
     assert handle(created(aws.land(page_key(), lines))) == []
     assert len(bookings(connection)) == 30
 
 
-def test_delivered_again_it_changes_nothing(aws, connection):
+def test_delivered_again_it_changes_nothing(aws, connection) -> None:
     event = land(aws, 1)
     handle(event, event)
     before = connection.execute("SELECT xmin, ctid, * FROM hotel.bookings").fetchall()
@@ -109,13 +109,13 @@ def test_delivered_again_it_changes_nothing(aws, connection):
     assert connection.execute("SELECT xmin, ctid, * FROM hotel.bookings").fetchall() == before
 
 
-def test_a_replay_s_event_is_as_good_as_s3_s(aws, connection):
+def test_a_replay_s_event_is_as_good_as_s3_s(aws, connection) -> None:
     event = land(aws, 1) | {"source": "pousada.replay"}
     assert handle(event) == []
     assert bookings(connection) == ["RSV-1"]
 
 
-def test_the_hotel_s_own_calendar_counts(aws, connection):
+def test_the_hotel_s_own_calendar_counts(aws, connection) -> None:
     aws.onboard(factories.PROPERTY, "Pacific/Kiritimati")
     handle(land(aws, 1, dates={"created_at": "2024-03-19T10:00:00Z"}))
     assert connection.execute("SELECT lead_time FROM hotel.bookings").fetchone() == (0,)
@@ -124,12 +124,12 @@ def test_the_hotel_s_own_calendar_counts(aws, connection):
 # -- Partial failure -----------------------------------------------------------------------------------
 
 
-def test_a_message_that_is_no_event_comes_back_alone(aws, connection):
+def test_a_message_that_is_no_event_comes_back_alone(aws, connection) -> None:
     assert handle("not json", land(aws, 1), {"x": 1}) == ["m0", "m2"]
     assert bookings(connection) == ["RSV-1"]
 
 
-def test_an_object_that_cannot_be_fetched_comes_back_alone(aws, connection):
+def test_an_object_that_cannot_be_fetched_comes_back_alone(aws, connection) -> None:
     events = [land(aws, 1), land(aws, 2)]
     fault = Fault("s3.GetObject")
     fault.fail(times=1, error="AccessDenied")
@@ -139,13 +139,13 @@ def test_an_object_that_cannot_be_fetched_comes_back_alone(aws, connection):
     assert bookings(connection) == ["RSV-1", "RSV-2"]
 
 
-def test_two_messages_of_an_object_that_failed_both_come_back(aws):
+def test_two_messages_of_an_object_that_failed_both_come_back(aws) -> None:
     event = land(aws, 1)
     Fault("s3.GetObject").fail(times=1, error="AccessDenied")
     assert handle(event, event) == ["m0", "m1"]
 
 
-def test_what_cannot_be_mapped_is_quarantined_and_does_not_come_back(aws, connection):
+def test_what_cannot_be_mapped_is_quarantined_and_does_not_come_back(aws, connection) -> None:
     gone = created(webhook_key(delivery="gone"))
     by_mistake = created("notes/webhooks/x.txt")
     stranger = created(aws.land(page_key(property_id="ES-XXX"), [envelope(record("booking"), property_id="ES-XXX")]))
@@ -156,7 +156,7 @@ def test_what_cannot_be_mapped_is_quarantined_and_does_not_come_back(aws, connec
     ]  # fmt: skip
 
 
-def test_a_database_that_is_down_has_every_message_come_back(aws, connection, monkeypatch):
+def test_a_database_that_is_down_has_every_message_come_back(aws, connection, monkeypatch) -> None:
     monkeypatch.setattr("shared.storage.postgres.wait_random_exponential", lambda **_: lambda _state: 0)
     boto3.client("secretsmanager").put_secret_value(
         SecretId=aws.secret, SecretString=secret_of("postgresql://u:p@127.0.0.1:1/x")
@@ -165,14 +165,16 @@ def test_a_database_that_is_down_has_every_message_come_back(aws, connection, mo
     assert handle(*events) == ["m0", "m1"]
 
 
-def test_a_hotel_whose_integration_is_broken_comes_back_alone(aws, connection):
+def test_a_hotel_whose_integration_is_broken_comes_back_alone(aws, connection) -> None:
     aws.onboard("ES-MAD-001", "Europe/Nowhere")
-    other = created(aws.land(page_key(property_id="ES-MAD-001"), [envelope(record("booking"), property_id="ES-MAD-001")]))
+    other = created(
+        aws.land(page_key(property_id="ES-MAD-001"), [envelope(record("booking"), property_id="ES-MAD-001")])
+    )
     assert handle(other, land(aws, 1)) == ["m0"]
     assert bookings(connection) == ["RSV-1"]
 
 
-def test_a_database_s_refusal_of_one_row_fails_its_object_alone(aws, connection, database):
+def test_a_database_s_refusal_of_one_row_fails_its_object_alone(aws, connection, database) -> None:
     """As after a migration that the code does not know."""
     connection.execute("ALTER TABLE hotel.bookings ADD CONSTRAINT odd CHECK (external_id <> 'RSV-2')")
     try:
@@ -185,7 +187,7 @@ def test_a_database_s_refusal_of_one_row_fails_its_object_alone(aws, connection,
 # -- What is told --------------------------------------------------------------------------------------
 
 
-def test_what_was_done_is_counted(aws, capsys):
+def test_what_was_done_is_counted(aws, capsys) -> None:
     received = datetime.now(UTC) - timedelta(seconds=2)
     handle(
         land(aws, 1, received_at=received),
@@ -202,12 +204,12 @@ def test_what_was_done_is_counted(aws, capsys):
     assert all(2000 <= age < 60_000 for age in metrics["WebhookToRowMs"])
 
 
-def test_a_page_is_no_delivery_and_has_no_lag(aws, capsys):
+def test_a_page_is_no_delivery_and_has_no_lag(aws, capsys) -> None:
     handle(created(aws.land(page_key(), [envelope(record("booking"))])))
     assert "WebhookToRowMs" not in metrics_of(capsys.readouterr().out)
 
 
-def test_no_personal_datum_is_told_whatever_becomes_of_the_record(aws, connection, logged, capsys, caplog):
+def test_no_personal_datum_is_told_whatever_becomes_of_the_record(aws, connection, logged, capsys, caplog) -> None:
     """Kept, warned of, refused, malformed, and refused by the database with the row in its own words."""
     connection.execute("ALTER TABLE hotel.bookings ADD CONSTRAINT odd CHECK (external_id <> 'RSV-7')")
     try:

@@ -42,7 +42,7 @@ def handle(*bodies: object) -> list[str]:
     return [item["itemIdentifier"] for item in answer["batchItemFailures"]]
 
 
-def test_the_messages_of_one_call_become_one_manifest(aws):
+def test_the_messages_of_one_call_become_one_manifest(aws) -> None:
     assert handle(created(page_key(), 5), created(webhook_key(), 7), created(page_key(), 5)) == []
     ((key, text),) = aws.files(aws.work).items()
     manifest = decode(text)
@@ -50,7 +50,7 @@ def test_the_messages_of_one_call_become_one_manifest(aws):
     assert [(address.key, address.size) for address in manifest.objects] == [(page_key(), 5), (webhook_key(), 7)]
 
 
-def test_delivered_again_in_another_order_they_are_the_same_manifest(aws):
+def test_delivered_again_in_another_order_they_are_the_same_manifest(aws) -> None:
     bodies = [created(page_key(page=number), number) for number in range(5)]
     handle(*bodies)
     before = aws.files(aws.work)
@@ -58,25 +58,25 @@ def test_delivered_again_in_another_order_they_are_the_same_manifest(aws):
     assert aws.files(aws.work) == before
 
 
-def test_a_replay_is_a_batch_of_its_own(aws):
+def test_a_replay_is_a_batch_of_its_own(aws) -> None:
     handle(created(page_key()))
     handle(created(page_key(), time="2024-03-02T00:00:00Z", source="pousada.replay"))
     assert len(aws.files(aws.work)) == 2
 
 
-def test_a_message_that_is_no_event_comes_back_alone(aws, logged):
+def test_a_message_that_is_no_event_comes_back_alone(aws, logged) -> None:
     assert handle(created(page_key()), "not json", {"detail": {"object": "marker@example.pt"}}) == ["m1", "m2"]
     ((_, text),) = aws.files(aws.work).items()
     assert [address.key for address in decode(text).objects] == [page_key()]
     assert "marker" not in logged.getvalue()
 
 
-def test_where_no_message_is_an_event_no_manifest_is_written(aws):
+def test_where_no_message_is_an_event_no_manifest_is_written(aws) -> None:
     assert handle("not json") == ["m0"]
     assert aws.files(aws.work) == {}
 
 
-def test_a_bucket_that_does_not_take_it_fails_the_call_so_that_all_messages_come_back(aws):
+def test_a_bucket_that_does_not_take_it_fails_the_call_so_that_all_messages_come_back(aws) -> None:
     fault = Fault("s3.PutObject")
     fault.fail(times=20)
     with pytest.raises(Exception, match="InternalError"):
@@ -85,7 +85,7 @@ def test_a_bucket_that_does_not_take_it_fails_the_call_so_that_all_messages_come
     assert handle(created(page_key())) == []
 
 
-def test_it_tells_what_it_wrote_and_counts_the_objects(aws, logged, capsys):
+def test_it_tells_what_it_wrote_and_counts_the_objects(aws, logged, capsys) -> None:
     handle(created(page_key(), 5), created(webhook_key(), 7))
     (line,) = (json.loads(line) for line in logged.getvalue().splitlines())
     assert (line["message"], line["objects"], line["size"]) == ("manifest written", 2, 12)

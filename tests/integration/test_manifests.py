@@ -38,7 +38,7 @@ def keys() -> set[str]:
     return {item["Key"] for item in boto3.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", ())}
 
 
-def test_a_manifest_is_pending_until_it_is_finished(manifests):
+def test_a_manifest_is_pending_until_it_is_finished(manifests) -> None:
     assert manifests.add(manifest(1)) == "manifests/pending/20240301T103001Z-x.json"
     assert list(manifests.pending()) == [manifest(1)]
     manifests.finish(manifest(1))
@@ -46,13 +46,13 @@ def test_a_manifest_is_pending_until_it_is_finished(manifests):
     assert keys() == {"manifests/done/20240301T103001Z-x.json"}
 
 
-def test_the_oldest_comes_first(manifests):
+def test_the_oldest_comes_first(manifests) -> None:
     for number in (3, 1, 2):
         manifests.add(manifest(number))
     assert list(manifests.pending()) == [manifest(1), manifest(2), manifest(3)]
 
 
-def test_adding_and_finishing_twice_is_as_good_as_once(manifests):
+def test_adding_and_finishing_twice_is_as_good_as_once(manifests) -> None:
     for _ in range(2):
         manifests.add(manifest(1))
     for _ in range(2):
@@ -60,7 +60,7 @@ def test_adding_and_finishing_twice_is_as_good_as_once(manifests):
     assert keys() == {"manifests/done/20240301T103001Z-x.json"}
 
 
-def test_finishing_while_they_are_listed_skips_none(manifests):
+def test_finishing_while_they_are_listed_skips_none(manifests) -> None:
     for number in range(5):
         manifests.add(manifest(number))
     for found in manifests.pending():
@@ -69,7 +69,7 @@ def test_finishing_while_they_are_listed_skips_none(manifests):
     assert len([key for key in keys() if key.startswith("manifests/done/")]) == 5
 
 
-def test_a_file_that_is_no_manifest_keeps_none_back(manifests):
+def test_a_file_that_is_no_manifest_keeps_none_back(manifests) -> None:
     client = boto3.client("s3")
     for name, text in (("00-first", b"not json"), ("99-last", encode(manifest(1))[:-5])):
         client.put_object(Bucket=BUCKET, Key=f"manifests/pending/{name}.json", Body=text)
@@ -87,7 +87,7 @@ def keys_of(batches: list[Manifest]) -> list[str]:
     return [address.key for batch in batches for address in batch.objects]
 
 
-def test_what_is_pending_is_merged_into_one_batch_that_takes_their_place(manifests):
+def test_what_is_pending_is_merged_into_one_batch_that_takes_their_place(manifests) -> None:
     for number in range(3):
         manifests.add(manifest(number))
     (batch,) = manifests.gather().batches
@@ -95,16 +95,16 @@ def test_what_is_pending_is_merged_into_one_batch_that_takes_their_place(manifes
     assert list(manifests.pending()) == [batch]
 
 
-def test_gathered_again_it_is_the_same_batch_with_the_same_name(manifests):
+def test_gathered_again_it_is_the_same_batch_with_the_same_name(manifests) -> None:
     for number in range(3):
         manifests.add(manifest(number))
     first = manifests.gather()
     manifests.add(manifest(7))
     again = manifests.gather()
-    assert [batch.batch_id for batch in again.batches] == sorted([first.batches[0].batch_id, manifest(7).batch_id])
+    assert {batch.batch_id for batch in again.batches} == {first.batches[0].batch_id, manifest(7).batch_id}
 
 
-def test_an_object_announced_in_two_manifests_is_in_one_batch_and_still_pending(manifests):
+def test_an_object_announced_in_two_manifests_is_in_one_batch_and_still_pending(manifests) -> None:
     """The two together have the newer's very name: it must not be removed as one that was taken over."""
     one = manifest_of([RawEvent(minutes(1), detail("key"))])
     two = manifest_of([RawEvent(minutes(2), detail("key"))])
@@ -122,7 +122,7 @@ def detail(key: str) -> RawEvent.Detail:
     return RawEvent.Detail(RawEvent.Detail.Bucket("raw"), ObjectAddress(key, 1))
 
 
-def test_what_is_no_manifest_is_told_and_keeps_none_back(manifests):
+def test_what_is_no_manifest_is_told_and_keeps_none_back(manifests) -> None:
     boto3.client("s3").put_object(Bucket=BUCKET, Key="manifests/pending/00.json", Body=b"not json")
     manifests.add(manifest(1))
     gathered = manifests.gather()
@@ -133,7 +133,9 @@ def test_what_is_no_manifest_is_told_and_keeps_none_back(manifests):
 @pytest.mark.parametrize("same_object", [False, True])
 @pytest.mark.parametrize("operation", ["PutObject", "DeleteObject"])
 @pytest.mark.parametrize("survived", range(4))
-def test_wherever_a_run_dies_no_object_is_lost_and_none_is_in_two_batches(manifests, operation, survived, same_object):
+def test_wherever_a_run_dies_no_object_is_lost_and_none_is_in_two_batches(
+    manifests, operation, survived, same_object
+) -> None:
     for number in range(3):
         key = "the key" if same_object else f"key-{number}"
         manifests.add(manifest_of([RawEvent(minutes(number), detail(key))]))
@@ -160,7 +162,7 @@ class DyingAfter:
         self._left -= 1
 
 
-def test_more_than_one_page_of_them_is_listed(manifests, monkeypatch):
+def test_more_than_one_page_of_them_is_listed(manifests, monkeypatch) -> None:
     client = boto3.client("s3")
     listing = client.get_paginator("list_objects_v2")
     monkeypatch.setattr(client, "get_paginator", lambda _: _Small(listing), raising=False)

@@ -58,31 +58,33 @@ def schema_of(connection: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("entity", MODELS)
-def test_a_table_s_columns_are_the_model_s(connection, entity):
+def test_a_table_s_columns_are_the_model_s(connection, entity) -> None:
     """Names, order, types and what may be null; a column that only one side has is found here."""
-    stored = [(name, kind, null == "YES") for table, name, kind, null, _ in schema_of(connection) if table == TABLES[entity]]
+    stored = [
+        (name, kind, null == "YES") for table, name, kind, null, _ in schema_of(connection) if table == TABLES[entity]
+    ]
     wanted = [(column.name, SQL_TYPES[column.kind], column.nullable) for column in columns(entity)]
     # The table fills in when a refusal was last seen; the model leaves it out of the lake.
     made_here = {"last_seen"} if entity == "quarantine" else set()
     assert [(name, kind, null or name in made_here) for name, kind, null in stored] == wanted
 
 
-def test_there_is_no_table_that_no_model_knows(connection):
+def test_there_is_no_table_that_no_model_knows(connection) -> None:
     assert {table for table, *_ in schema_of(connection)} == set(TABLES.values())
 
 
-def test_lists_are_arrays_of_text(connection):
+def test_lists_are_arrays_of_text(connection) -> None:
     kinds = connection.execute("SELECT udt_name FROM information_schema.columns WHERE column_name = 'amenities'")
     assert kinds.fetchall() == [("_text",)]
 
 
 @pytest.mark.parametrize("table", TABLES.values())
-def test_a_row_is_known_by_its_id(connection, table):
+def test_a_row_is_known_by_its_id(connection, table) -> None:
     assert ("id",) in indexes_of(connection, table)
 
 
 @pytest.mark.parametrize(("table", "wanted"), LOOK_UPS.items())
-def test_the_look_ups_have_their_indexes(connection, table, wanted):
+def test_the_look_ups_have_their_indexes(connection, table, wanted) -> None:
     assert wanted <= indexes_of(connection, table)
 
 
@@ -97,7 +99,7 @@ def indexes_of(connection: psycopg.Connection[Any], table: str) -> set[tuple[str
     return {tuple(names) for (names,) in rows}
 
 
-def test_raw_keys_are_compared_byte_by_byte_whatever_the_locale(connection):
+def test_raw_keys_are_compared_byte_by_byte_whatever_the_locale(connection) -> None:
     collations = connection.execute(
         """SELECT table_name, collation_name FROM information_schema.columns
         WHERE table_schema = 'hotel' AND column_name = 'raw_key' AND table_name <> 'quarantine'"""
@@ -106,13 +108,13 @@ def test_raw_keys_are_compared_byte_by_byte_whatever_the_locale(connection):
     assert {collation for _, collation in collations} == {"C"}
 
 
-def test_running_them_twice_changes_nothing(database, connection):
+def test_running_them_twice_changes_nothing(database, connection) -> None:
     before = schema_of(connection)
     migrations.upgrade(database)
     assert schema_of(connection) == before
 
 
-def test_two_that_run_at_once_do_not_stand_in_each_other_s_way(blank):
+def test_two_that_run_at_once_do_not_stand_in_each_other_s_way(blank) -> None:
     errors: list[Exception] = []
 
     def upgrade() -> None:
@@ -132,7 +134,7 @@ def test_two_that_run_at_once_do_not_stand_in_each_other_s_way(blank):
         assert connection.execute("SELECT count(*) FROM schema_version").fetchone() == (1,)
 
 
-def test_a_connection_string_of_any_form_will_do(blank, postgres):
+def test_a_connection_string_of_any_form_will_do(blank, postgres) -> None:
     fields = postgres.server.secret
     conninfo = make_conninfo(
         host=fields["host"], port=fields["port"], dbname="never_migrated", user=fields["username"],
@@ -143,7 +145,7 @@ def test_a_connection_string_of_any_form_will_do(blank, postgres):
         assert schema_of(connection)
 
 
-def test_a_migration_that_fails_leaves_nothing_and_no_lock(blank):
+def test_a_migration_that_fails_leaves_nothing_and_no_lock(blank) -> None:
     with psycopg.connect(blank, autocommit=True) as connection:
         connection.execute("CREATE SCHEMA hotel; CREATE TABLE hotel.rooms (in_the_way int)")
         with pytest.raises(Exception, match="rooms"):

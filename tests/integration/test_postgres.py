@@ -52,43 +52,46 @@ def kill(database: str, pid: int) -> None:
 # -- The secret ----------------------------------------------------------------------------------------
 
 
-def test_a_secret_as_rds_writes_it_becomes_a_connection_string():
+def test_a_secret_as_rds_writes_it_becomes_a_connection_string() -> None:
     fields = conninfo_to_dict(conninfo(json.dumps(SECRET | {"engine": "postgres"}), "pousada-apply"))
     assert (fields["host"], fields["user"], fields["password"]) == ("db.example", "u", "p w'd\\")
     assert (fields["dbname"], fields["application_name"]) == ("pousada", "pousada-apply")
     assert fields["sslmode"] == "require"
 
 
-def test_only_where_the_secret_says_so_there_is_no_tls():
+def test_only_where_the_secret_says_so_there_is_no_tls() -> None:
     assert conninfo_to_dict(conninfo(json.dumps(SECRET | {"sslmode": "disable"})))["sslmode"] == "disable"
 
 
 @pytest.mark.parametrize("secret", ["", "not json", "[]", "null", '"text"', "{}", json.dumps(SECRET)[:-2]])
-def test_a_secret_of_another_form_is_misconfigured_and_not_quoted(secret):
+def test_a_secret_of_another_form_is_misconfigured_and_not_quoted(secret) -> None:
     with pytest.raises(Misconfigured) as caught:
         conninfo(secret)
     assert "p w" not in str(caught.value)
 
 
-def test_the_secret_is_read_by_its_name():
+def test_the_secret_is_read_by_its_name() -> None:
     class Secrets:
-        def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:
             return {"SecretString": json.dumps(SECRET | {"dbname": SecretId})}
 
-    assert conninfo_to_dict(conninfo_from_secret(Secrets(), "pousada/local/database"))["dbname"] == "pousada/local/database"
+    assert (
+        conninfo_to_dict(conninfo_from_secret(Secrets(), "pousada/local/database"))["dbname"]
+        == "pousada/local/database"
+    )
 
 
 # -- The connection ------------------------------------------------------------------------------------
 
 
-def test_it_is_opened_at_first_use_and_kept(opened):
+def test_it_is_opened_at_first_use_and_kept(opened) -> None:
     database, reads = opened
     assert reads == []
     assert database.run(backend) == database.run(backend)
     assert reads == ["read"]
 
 
-def test_after_closing_it_is_opened_anew_with_a_fresh_secret(opened):
+def test_after_closing_it_is_opened_anew_with_a_fresh_secret(opened) -> None:
     database, reads = opened
     first = database.run(backend)
     database.close()
@@ -97,7 +100,7 @@ def test_after_closing_it_is_opened_anew_with_a_fresh_secret(opened):
     assert reads == ["read", "read"]
 
 
-def test_a_connection_dropped_between_two_uses_is_replaced(opened, request):
+def test_a_connection_dropped_between_two_uses_is_replaced(opened, request) -> None:
     database, reads = opened
     first = database.run(backend)
     kill(request.getfixturevalue("database"), first)
@@ -105,7 +108,7 @@ def test_a_connection_dropped_between_two_uses_is_replaced(opened, request):
     assert reads == ["read", "read"]
 
 
-def test_a_connection_dropped_in_the_midst_has_the_work_done_again(opened, request):
+def test_a_connection_dropped_in_the_midst_has_the_work_done_again(opened, request) -> None:
     database, _ = opened
     tries: list[int] = []
 
@@ -119,7 +122,7 @@ def test_a_connection_dropped_in_the_midst_has_the_work_done_again(opened, reque
     assert len(tries) == 2
 
 
-def test_a_server_that_is_not_there_is_tried_three_times():
+def test_a_server_that_is_not_there_is_tried_three_times() -> None:
     tries: list[str] = []
 
     def nowhere() -> str:
@@ -131,7 +134,7 @@ def test_a_server_that_is_not_there_is_tried_three_times():
     assert len(tries) == 3
 
 
-def test_a_secret_that_is_wrong_is_not_tried_again():
+def test_a_secret_that_is_wrong_is_not_tried_again() -> None:
     tries: list[str] = []
 
     def wrong() -> str:
@@ -146,7 +149,7 @@ def test_a_secret_that_is_wrong_is_not_tried_again():
 # -- The transaction -----------------------------------------------------------------------------------
 
 
-def test_what_ends_well_is_committed_and_what_does_not_is_rolled_back(opened, request):
+def test_what_ends_well_is_committed_and_what_does_not_is_rolled_back(opened, request) -> None:
     database, _ = opened
     database.run(lambda cursor: cursor.execute("CREATE TABLE kept (n int)"))
 
@@ -161,7 +164,7 @@ def test_what_ends_well_is_committed_and_what_does_not_is_rolled_back(opened, re
         assert other.execute("SELECT n FROM kept").fetchall() == [(2,)]
 
 
-def test_data_that_does_not_fit_is_raised_as_it_is_and_not_tried_again(opened):
+def test_data_that_does_not_fit_is_raised_as_it_is_and_not_tried_again(opened) -> None:
     database, reads = opened
     tries: list[int] = []
 
@@ -176,11 +179,13 @@ def test_data_that_does_not_fit_is_raised_as_it_is_and_not_tried_again(opened):
     assert reads == ["read"]  # on the same connection
 
 
-def test_of_two_that_deadlock_both_come_through(opened, request):
+def test_of_two_that_deadlock_both_come_through(opened, request) -> None:
     mine, _ = opened
     dsn = request.getfixturevalue("database")
     theirs = Database(lambda: dsn)
-    mine.run(lambda cursor: cursor.execute("CREATE TABLE two (n int PRIMARY KEY, by text); INSERT INTO two VALUES (1), (2)"))
+    mine.run(
+        lambda cursor: cursor.execute("CREATE TABLE two (n int PRIMARY KEY, by text); INSERT INTO two VALUES (1), (2)")
+    )
     meeting = threading.Barrier(2, timeout=20)
     tries = {"mine": 0, "theirs": 0}
 

@@ -74,7 +74,7 @@ def apply(store: UnifiedStore, hotel: str, *records: object, onboarded: bool = T
 # -- One refusal ---------------------------------------------------------------------------------------
 
 
-def test_a_refusal_is_held_with_all_it_tells(store, connection, hotel):
+def test_a_refusal_is_held_with_all_it_tells(store, connection, hotel) -> None:
     store.quarantine([refusal(hotel)])
     (row,) = held(connection, hotel)
     assert row["id"] == quarantine_id(page_key(property_id=hotel), 0)
@@ -94,7 +94,7 @@ def test_a_refusal_is_held_with_all_it_tells(store, connection, hotel):
     }
 
 
-def test_refused_again_it_keeps_when_it_was_first_seen(store, connection, hotel):
+def test_refused_again_it_keeps_when_it_was_first_seen(store, connection, hotel) -> None:
     store.quarantine([refusal(hotel)])
     (before,) = held(connection, hotel)
     store.quarantine([refusal(hotel, reason="tax_exceeds_total", version=2)])
@@ -104,19 +104,19 @@ def test_refused_again_it_keeps_when_it_was_first_seen(store, connection, hotel)
     assert (after["reason"], after["mapping_version"]) == ("tax_exceeds_total", 2)
 
 
-def test_a_record_refused_twice_at_once_is_held_once(store, connection, hotel):
+def test_a_record_refused_twice_at_once_is_held_once(store, connection, hotel) -> None:
     store.quarantine([refusal(hotel), refusal(hotel), refusal(hotel, line=1)])
     assert len(held(connection, hotel)) == 2
 
 
-def test_no_refusals_are_nothing(store):
+def test_no_refusals_are_nothing(store) -> None:
     store.quarantine([])
 
 
 # -- Mended --------------------------------------------------------------------------------------------
 
 
-def test_a_record_that_maps_after_all_is_mended_and_one_that_does_not_waits(store, connection, hotel):
+def test_a_record_that_maps_after_all_is_mended_and_one_that_does_not_waits(store, connection, hotel) -> None:
     apply(store, hotel, BROKEN, BROKEN)
     assert [row["resolved_at"] for row in held(connection, hotel)] == [None, None]
     apply(store, hotel, SOUND, BROKEN)
@@ -125,7 +125,7 @@ def test_a_record_that_maps_after_all_is_mended_and_one_that_does_not_waits(stor
     assert waiting["resolved_at"] is None
 
 
-def test_a_mended_record_that_is_refused_again_waits_again(store, connection, hotel):
+def test_a_mended_record_that_is_refused_again_waits_again(store, connection, hotel) -> None:
     apply(store, hotel, BROKEN)
     apply(store, hotel, SOUND)
     (mended,) = held(connection, hotel)
@@ -135,7 +135,7 @@ def test_a_mended_record_that_is_refused_again_waits_again(store, connection, ho
     assert (again["resolved_at"], again["first_seen"]) == (None, mended["first_seen"])
 
 
-def test_when_it_was_mended_stays(store, connection, hotel):
+def test_when_it_was_mended_stays(store, connection, hotel) -> None:
     apply(store, hotel, BROKEN)
     apply(store, hotel, SOUND)
     before = held(connection, hotel)
@@ -143,7 +143,7 @@ def test_when_it_was_mended_stays(store, connection, hotel):
     assert held(connection, hotel) == before
 
 
-def test_an_older_mapping_s_refusal_does_not_pass_for_mended(store, connection, hotel):
+def test_an_older_mapping_s_refusal_does_not_pass_for_mended(store, connection, hotel) -> None:
     """While a new version is deployed, a message may still meet the old one."""
     store.quarantine([refusal(hotel, version=2)])
     store.apply({}, [refusal(hotel, version=1)], [page_key(property_id=hotel)])
@@ -151,7 +151,7 @@ def test_an_older_mapping_s_refusal_does_not_pass_for_mended(store, connection, 
     assert row["resolved_at"] is None
 
 
-def test_another_object_s_refusals_are_not_mended(store, connection, hotel):
+def test_another_object_s_refusals_are_not_mended(store, connection, hotel) -> None:
     other = replace(refusal(hotel), raw_key=page_key("guest", property_id=hotel))
     store.quarantine([refusal(hotel), other])
     apply(store, hotel, SOUND)
@@ -161,7 +161,7 @@ def test_another_object_s_refusals_are_not_mended(store, connection, hotel):
     }
 
 
-def test_a_batch_mends_what_it_did_not_refuse_again_since_it_began(store, connection, hotel):
+def test_a_batch_mends_what_it_did_not_refuse_again_since_it_began(store, connection, hotel) -> None:
     store.quarantine([refusal(hotel, 0), refusal(hotel, 1)])
     began = store.clock()
     store.quarantine([refusal(hotel, 1)])
@@ -170,7 +170,7 @@ def test_a_batch_mends_what_it_did_not_refuse_again_since_it_began(store, connec
     assert store.resolve([page_key(property_id=hotel)], began) == 0
 
 
-def test_a_refusal_of_a_transaction_that_failed_was_never_there(store, connection, hotel):
+def test_a_refusal_of_a_transaction_that_failed_was_never_there(store, connection, hotel) -> None:
     unfit = factories.booking_row(property_id=hotel, adults=2**40)
     with pytest.raises(psycopg.DataError):
         store.apply({"booking": [unfit]}, [refusal(hotel)], [page_key(property_id=hotel)])
@@ -180,7 +180,7 @@ def test_a_refusal_of_a_transaction_that_failed_was_never_there(store, connectio
 # -- Whole objects -------------------------------------------------------------------------------------
 
 
-def test_a_hotel_that_nobody_onboarded_is_one_refusal_and_mended_once_it_is(store, connection, hotel):
+def test_a_hotel_that_nobody_onboarded_is_one_refusal_and_mended_once_it_is(store, connection, hotel) -> None:
     apply(store, hotel, SOUND, SOUND, BROKEN, onboarded=False)
     (row,) = held(connection, hotel)
     assert (row["reason"], row["record_entity"], row["raw_line"]) == ("unknown_property", "unknown", 0)
@@ -190,7 +190,7 @@ def test_a_hotel_that_nobody_onboarded_is_one_refusal_and_mended_once_it_is(stor
     assert (third["raw_line"], third["reason"], third["resolved_at"]) == (2, "check_out_not_after_check_in", None)
 
 
-def test_an_object_that_is_gone_waits_and_is_mended_once_it_is_back(store, connection, hotel):
+def test_an_object_that_is_gone_waits_and_is_mended_once_it_is_back(store, connection, hotel) -> None:
     apply(store, hotel)
     (row,) = held(connection, hotel)
     assert (row["reason"], row["resolved_at"]) == ("no_such_object", None)
@@ -201,7 +201,7 @@ def test_an_object_that_is_gone_waits_and_is_mended_once_it_is_back(store, conne
 # -- What waits ----------------------------------------------------------------------------------------
 
 
-def test_what_waits_is_listed_oldest_first_and_by_hotel_and_reason(store, connection, hotel):
+def test_what_waits_is_listed_oldest_first_and_by_hotel_and_reason(store, connection, hotel) -> None:
     other = f"{hotel}-other"
     store.quarantine([refusal(hotel, 1)])
     store.quarantine([refusal(hotel, 0), refusal(hotel, 2, reason="nul_character"), refusal(other)])
@@ -219,7 +219,7 @@ def test_what_waits_is_listed_oldest_first_and_by_hotel_and_reason(store, connec
     )  # fmt: skip
 
 
-def test_a_quarantined_row_of_the_lake_tells_what_the_table_tells(hotel):
+def test_a_quarantined_row_of_the_lake_tells_what_the_table_tells(hotel) -> None:
     (row,) = quarantine.quarantined_rows([refusal(hotel)], factories.RECEIVED)
     assert row.id == str(quarantine_id(page_key(property_id=hotel), 0))
     assert (row.record_entity, row.reason, row.first_seen, row.last_seen) == (

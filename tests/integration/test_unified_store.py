@@ -35,7 +35,7 @@ def count(connection: psycopg.Connection[Any], table: str) -> int:
     return int(row[0])
 
 
-def test_rows_of_every_entity_are_stored_and_counted(store, connection):
+def test_rows_of_every_entity_are_stored_and_counted(store, connection) -> None:
     rows: dict[str, list[Any]] = {}
     for entity in GIVEN:
         for kind, found in mapped(entity, GIVEN[entity]).rows.items():
@@ -45,7 +45,7 @@ def test_rows_of_every_entity_are_stored_and_counted(store, connection):
     assert [count(connection, table) for table in ("bookings", "guests", "rooms", "payments")] == [1, 1, 1, 1]
 
 
-def test_a_row_that_does_not_fit_takes_the_whole_set_with_it(store, connection):
+def test_a_row_that_does_not_fit_takes_the_whole_set_with_it(store, connection) -> None:
     refusal = Refusal("hostpms", "H", "booking", "x", None, page_key(), 0, 1)
     rows = {"booking": [booking_row("1")], "guest": [guest_row(is_profile=True, first_name="a\0b")]}
     with pytest.raises(psycopg.DataError):
@@ -54,15 +54,18 @@ def test_a_row_that_does_not_fit_takes_the_whole_set_with_it(store, connection):
     assert store.apply({"booking": [booking_row("1")]}, [], []) == {"booking": 1}
 
 
-def test_nothing_is_nothing(store):
+def test_nothing_is_nothing(store) -> None:
     assert store.apply({}, [], []) == {}
     assert store.apply({"booking": []}, [], []) == {}
     assert store.upsert({}) == {}
 
 
-def test_csv_of_several_entities_is_stored_in_one_transaction(store, connection):
+def test_csv_of_several_entities_is_stored_in_one_transaction(store, connection) -> None:
     bookings, guests = [booking_row("1"), booking_row("2")], [guest_row(is_profile=True)]
-    parts = {"guest": [arrow.csv(arrow.table("guest", guests))], "booking": [arrow.csv(arrow.table("booking", bookings))]}
+    parts = {
+        "guest": [arrow.csv(arrow.table("guest", guests))],
+        "booking": [arrow.csv(arrow.table("booking", bookings))],
+    }
     assert store.upsert(parts) == {"booking": 2, "guest": 1}
     wrong = {"booking": [arrow.csv(arrow.table("booking", [booking_row("3")]))], "guest": [b"not,a,guest\n"]}
     with pytest.raises(psycopg.DataError):
@@ -70,13 +73,13 @@ def test_csv_of_several_entities_is_stored_in_one_transaction(store, connection)
     assert count(connection, "bookings") == 2
 
 
-def test_the_server_s_clock_is_told(store, connection):
+def test_the_server_s_clock_is_told(store, connection) -> None:
     before = store.clock()
     (now,) = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
     assert before <= now <= store.clock()
 
 
-def test_what_another_transaction_holds_is_waited_for_and_judged_anew(store, connection, database):
+def test_what_another_transaction_holds_is_waited_for_and_judged_anew(store, connection, database) -> None:
     store.apply({"booking": [booking_row("1", rate_plan="first")]}, [], [])
     with psycopg.connect(database) as other:
         other.execute("SELECT 1 FROM hotel.bookings FOR UPDATE")

@@ -58,6 +58,12 @@ def held(connection: Connection, hotel: str, table: str = "bookings") -> list[di
         return cursor.execute(query, (hotel,)).fetchall()
 
 
+def tuples(connection: Connection, hotel: str) -> list[tuple[Any, ...]]:
+    """The rows as they lie in the table's file: neither written anew nor, which is a write as well, locked."""
+    query = "SELECT ctid, xmin, xmax, * FROM hotel.bookings WHERE hotel_id = %s ORDER BY ctid"
+    return connection.execute(query, (hotel,)).fetchall()
+
+
 # -- Every order, every split --------------------------------------------------------------------------
 
 
@@ -74,7 +80,13 @@ class Version:
 
     @property
     def rank(self) -> tuple[Any, ...]:
-        return (float("-inf") if self.updated is None else self.updated, self.received, self.mapping, self.key, self.line)
+        return (
+            float("-inf") if self.updated is None else self.updated,
+            self.received,
+            self.mapping,
+            self.key,
+            self.line,
+        )
 
     def row(self, hotel: str) -> Row:
         return booking_row(
@@ -143,26 +155,48 @@ SETS = {
     "times that rise": [Version("a", 1, 1), Version("b", 2, 2), Version("c", 3, 3), Version("d", 4, 4)],
     "received in another order than changed": [Version("a", 1, 9), Version("b", 2, 5), Version("c", 3, 1)],
     "changed at one time": [Version("a", 1, 1), Version("b", 1, 2), Version("c", 1, 3)],
-    "all times equal, in other objects": [Version("a", 1, 1, key="a"), Version("b", 1, 1, key="b"), Version("c", 1, 1, key="B")],
-    "all times equal, on other lines": [Version("a", 1, 1, line=2), Version("b", 1, 1, line=10), Version("c", 1, 1, line=9)],
+    "all times equal, in other objects": [
+        Version("a", 1, 1, key="a"),
+        Version("b", 1, 1, key="b"),
+        Version("c", 1, 1, key="B"),
+    ],
+    "all times equal, on other lines": [
+        Version("a", 1, 1, line=2),
+        Version("b", 1, 1, line=10),
+        Version("c", 1, 1, line=9),
+    ],
     "no time of change": [Version("a", None, 1), Version("b", None, 2), Version("c", None, 3)],
-    "some without a time of change": [Version("a", None, 9), Version("b", 1, 1), Version("c", None, 5), Version("d", 0, 7)],
+    "some without a time of change": [
+        Version("a", None, 9),
+        Version("b", 1, 1),
+        Version("c", None, 5),
+        Version("d", 0, 7),
+    ],
     "one version again and again": [Version("a", 1, 1)] * 3 + [Version("b", 2, 2)] * 2,
     "back to what it was": [Version("a", 1, 1), Version("b", 2, 2, key="b"), Version("a", 3, 3, key="c")],
     "the same thing said later, and a change between": [
-        Version("a", 1, 1, key="hook"), Version("a", 1, 30, key="poll"), Version("a", 1, 60, key="poll2"),
-        Version("b", 2, 45, key="hook2"), Version("b", 2, 90, key="poll3"),
+        Version("a", 1, 1, key="hook"),
+        Version("a", 1, 30, key="poll"),
+        Version("a", 1, 60, key="poll2"),
+        Version("b", 2, 45, key="hook2"),
+        Version("b", 2, 90, key="poll3"),
     ],
     "a mended mapping's replay": [
-        Version("wrong", 1, 1, mapping=1), Version("right", 1, 1, mapping=2), Version("right", 1, 1, mapping=3),
+        Version("wrong", 1, 1, mapping=1),
+        Version("right", 1, 1, mapping=2),
+        Version("right", 1, 1, mapping=3),
         Version("later", 2, 2, mapping=1, key="b"),
     ],
-    "a replay that says the same": [Version("a", 1, 1, mapping=1), Version("a", 1, 1, mapping=2), Version("b", 1, 0, key="b")],
-}  # fmt: skip
+    "a replay that says the same": [
+        Version("a", 1, 1, mapping=1),
+        Version("a", 1, 1, mapping=2),
+        Version("b", 1, 0, key="b"),
+    ],
+}
 
 
 @pytest.mark.parametrize("versions", SETS.values(), ids=SETS.keys())
-def test_every_order_and_every_split_ends_in_the_newest(connection, versions):
+def test_every_order_and_every_split_ends_in_the_newest(connection, versions) -> None:
     plays = [play for order in itertools.permutations(versions) for play in splits(order)]
     outcomes = list(perform(connection, plays))
     assert outcomes == [expected(play) for play in plays]
@@ -191,7 +225,7 @@ def plays_of_one_set(draw: st.DrawFn) -> list[Play]:
 
 @settings(max_examples=20)
 @given(plays_of_one_set())
-def test_any_set_of_versions_in_any_order_with_any_repetition_ends_alike(connection, plays):
+def test_any_set_of_versions_in_any_order_with_any_repetition_ends_alike(connection, plays) -> None:
     outcomes = list(perform(connection, plays))
     assert outcomes == [expected(play) for play in plays]
     assert len({standing for standing, _ in outcomes}) == 1
@@ -201,18 +235,18 @@ def test_any_set_of_versions_in_any_order_with_any_repetition_ends_alike(connect
 
 
 @EACH_FEED
-def test_rows_that_are_not_newer_cost_no_write(connection, hotel, feed):
+def test_rows_that_are_not_newer_cost_no_write(connection, hotel, feed) -> None:
     rows = [booking_row(f"RSV-{number}", property_id=hotel, received_at=minutes(5)) for number in range(20)]
     older = [booking_row(f"RSV-{number}", property_id=hotel, rate_plan="older") for number in range(20)]
     assert put(connection, "booking", rows, feed) == 20
-    before = held(connection, hotel)
+    before = tuples(connection, hotel)
     assert put(connection, "booking", rows, feed) == 0
     assert put(connection, "booking", older, feed) == 0
-    assert held(connection, hotel) == before  # xmin and ctid among it: not even a lock was written
+    assert tuples(connection, hotel) == before
 
 
 @EACH_FEED
-def test_the_same_content_later_moves_its_order_on_and_nothing_else(connection, hotel, feed):
+def test_the_same_content_later_moves_its_order_on_and_nothing_else(connection, hotel, feed) -> None:
     put(connection, "booking", [booking_row(property_id=hotel, raw_key="hook", rate_plan="a")], feed)
     (before,) = held(connection, hotel)
     later = booking_row(
@@ -225,7 +259,7 @@ def test_the_same_content_later_moves_its_order_on_and_nothing_else(connection, 
 
 
 @EACH_FEED
-def test_an_accepted_change_counts_one_version_and_says_when(connection, hotel, feed):
+def test_an_accepted_change_counts_one_version_and_says_when(connection, hotel, feed) -> None:
     put(connection, "booking", [booking_row(property_id=hotel, adults=None)], feed)
     (before,) = held(connection, hotel)
     assert before["version"] == 1
@@ -236,7 +270,7 @@ def test_an_accepted_change_counts_one_version_and_says_when(connection, hotel, 
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_a_change_of_any_column_of_the_content_is_a_change(connection, entity):
+def test_a_change_of_any_column_of_the_content_is_a_change(connection, entity) -> None:
     """To null and from null too, for which plain inequality is blind."""
     for column in columns(entity):
         if column.name not in content_columns(entity):
@@ -277,7 +311,7 @@ def filled_row(entity: str, hotel: str, step: int = 0, values: dict[str, Any] = 
 @EACH_FEED
 @pytest.mark.parametrize("stub_at", [None, -60, 0, 60])
 @pytest.mark.parametrize("profile_first", [True, False])
-def test_a_profile_stands_against_any_guest_of_a_reservation(connection, hotel, feed, stub_at, profile_first):
+def test_a_profile_stands_against_any_guest_of_a_reservation(connection, hotel, feed, stub_at, profile_first) -> None:
     profile = guest_row(is_profile=True, property_id=hotel, first_name="Profile")
     at = None if stub_at is None else minutes(stub_at)
     stub = guest_row(is_profile=False, property_id=hotel, updated_at=at, received_at=minutes(99), first_name="Stub")
@@ -287,7 +321,7 @@ def test_a_profile_stands_against_any_guest_of_a_reservation(connection, hotel, 
     assert (found["first_name"], found["is_profile"]) == ("Profile", True)
 
 
-def test_a_profile_without_a_time_stands_too(connection, hotel):
+def test_a_profile_without_a_time_stands_too(connection, hotel) -> None:
     put(connection, "guest", [guest_row(is_profile=False, property_id=hotel, first_name="Stub")])
     put(connection, "guest", [guest_row(is_profile=True, property_id=hotel, updated_at=None, first_name="Profile")])
     put(connection, "guest", [guest_row(is_profile=False, property_id=hotel, updated_at=minutes(9), first_name="Stub")])
@@ -295,7 +329,7 @@ def test_a_profile_without_a_time_stands_too(connection, hotel):
     assert (found["first_name"], found["version"]) == ("Profile", 2)
 
 
-def test_of_two_reservations_guests_the_newer_stands(connection, hotel):
+def test_of_two_reservations_guests_the_newer_stands(connection, hotel) -> None:
     put(connection, "guest", [guest_row(is_profile=False, property_id=hotel, updated_at=minutes(2), phone="new")])
     put(connection, "guest", [guest_row(is_profile=False, property_id=hotel, updated_at=minutes(1), phone="old")])
     assert held(connection, hotel, "guests")[0]["phone"] == "new"
@@ -304,7 +338,9 @@ def test_of_two_reservations_guests_the_newer_stands(connection, hotel):
 # -- What is stored is what was mapped -----------------------------------------------------------------
 
 AWKWARD = ["", " ", '"', '""', "'", ",", "\\", "\\N", "\\.", "a\n\\.\nb", "\r\n", "NULL", "null", "{}", "\t", "«ñ» 🛏"]
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20) | st.sampled_from(AWKWARD)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20) | st.sampled_from(
+    AWKWARD
+)
 AMOUNTS = st.none() | st.decimals(-(10**13), 10**13, places=2)
 
 
@@ -314,7 +350,7 @@ AMOUNTS = st.none() | st.decimals(-(10**13), 10**13, places=2)
     amenities=st.none() | st.lists(TEXTS, max_size=4),
     amount=AMOUNTS,
 )
-def test_both_feeds_store_what_the_row_says(connection, texts, amenities, amount):
+def test_both_feeds_store_what_the_row_says(connection, texts, amenities, amount) -> None:
     stored = []
     for feed in FEEDS.values():
         hotel = next(_hotels)
@@ -333,7 +369,7 @@ def test_both_feeds_store_what_the_row_says(connection, texts, amenities, amount
 @EACH_FEED
 @pytest.mark.parametrize("values", [ONE, OTHER], ids=["one", "other"])
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_every_column_of_every_entity_comes_back(connection, hotel, entity, values, feed):
+def test_every_column_of_every_entity_comes_back(connection, hotel, entity, values, feed) -> None:
     row = filled_row(entity, hotel, values=values)
     put(connection, entity, [row], feed)
     (found,) = held(connection, hotel, ENTITIES[entity].table)
@@ -343,18 +379,18 @@ def test_every_column_of_every_entity_comes_back(connection, hotel, entity, valu
 
 
 @EACH_FEED
-def test_no_rows_are_no_writes(connection, feed):
+def test_no_rows_are_no_writes(connection, feed) -> None:
     assert put(connection, "booking", [], feed) == 0
 
 
-def test_csv_may_come_in_several_chunks(connection, hotel):
+def test_csv_may_come_in_several_chunks(connection, hotel) -> None:
     rows = [booking_row(f"RSV-{number}", property_id=hotel) for number in range(10)]
     chunks = [arrow.csv(arrow.table("booking", rows[:4])), bytes(arrow.csv(arrow.table("booking", rows[4:])))]
     with connection.transaction(), connection.cursor() as cursor:
         assert upsert_csv(cursor, "booking", chunks) == 10
 
 
-def test_two_upserts_in_one_transaction_do_not_mix(connection, hotel):
+def test_two_upserts_in_one_transaction_do_not_mix(connection, hotel) -> None:
     with connection.transaction(), connection.cursor() as cursor:
         assert upsert_rows(cursor, "booking", [booking_row("1", property_id=hotel)]) == 1
         assert upsert_rows(cursor, "booking", [booking_row("2", property_id=hotel)]) == 1
@@ -362,10 +398,10 @@ def test_two_upserts_in_one_transaction_do_not_mix(connection, hotel):
     assert len(held(connection, hotel)) == 2
 
 
-def test_what_is_rolled_back_was_never_there(connection, hotel):
-    with pytest.raises(psycopg.DataError), connection.transaction(), connection.cursor() as cursor:
-        upsert_rows(cursor, "booking", [booking_row("1", property_id=hotel)])
-        upsert_rows(cursor, "booking", [booking_row("2", property_id=hotel, adults=2**40)])
+def test_what_is_rolled_back_was_never_there(connection, hotel) -> None:
+    rows = [booking_row("1", property_id=hotel), booking_row("2", property_id=hotel, adults=2**40)]
+    with pytest.raises(psycopg.DataError):
+        put(connection, "booking", rows)
     assert held(connection, hotel) == []
     assert put(connection, "booking", [booking_row("1", property_id=hotel)]) == 1
 
@@ -373,7 +409,9 @@ def test_what_is_rolled_back_was_never_there(connection, hotel):
 # -- Two at once ---------------------------------------------------------------------------------------
 
 
-def test_two_that_upsert_the_same_ids_in_opposite_order_do_not_stand_in_each_other_s_way(database, connection, hotel):
+def test_two_that_upsert_the_same_ids_in_opposite_order_do_not_stand_in_each_other_s_way(
+    database, connection, hotel
+) -> None:
     count, rounds = 400, 6
     errors: list[Exception] = []
     meeting = threading.Barrier(2, timeout=30)
@@ -405,7 +443,7 @@ def test_two_that_upsert_the_same_ids_in_opposite_order_do_not_stand_in_each_oth
     assert {row["rate_plan"] for row in held(connection, hotel)} == {f"{rounds - 1}.1"}
 
 
-def test_one_that_waited_for_another_is_still_held_to_the_order(database, connection, hotel):
+def test_one_that_waited_for_another_is_still_held_to_the_order(database, connection, hotel) -> None:
     """It looked before the other committed: the guard looks again once the row is free."""
     put(connection, "booking", [booking_row(property_id=hotel, rate_plan="first")])
     done = threading.Event()

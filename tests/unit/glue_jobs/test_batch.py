@@ -72,7 +72,9 @@ def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     return store
 
 
-def map_all(raw: FakeRawLake, into: Batch = ONE_BUCKET, keys: Sequence[str] = ()) -> tuple[list[tuple[int, Piece]], Outcome]:
+def map_all(
+    raw: FakeRawLake, into: Batch = ONE_BUCKET, keys: Sequence[str] = ()
+) -> tuple[list[tuple[int, Piece]], Outcome]:
     outcomes: list[Outcome] = []
     group = [ObjectAddress(key, 1) for key in keys or raw.objects]
     pieces = list(map_group(group, into, PLAN, outcomes.append))
@@ -91,7 +93,7 @@ def reservations(*numbers: int, **changes: Any) -> bytes:
 # -- Map -------------------------------------------------------------------------------------------
 
 
-def test_a_group_s_objects_become_pieces_of_each_entity(raw):
+def test_a_group_s_objects_become_pieces_of_each_entity(raw) -> None:
     raw.objects = {
         page_key("booking"): reservations(1, 2),
         page_key("room"): page([envelope(GIVEN["room"], "room")]),
@@ -107,7 +109,7 @@ def test_a_group_s_objects_become_pieces_of_each_entity(raw):
     assert outcome.peak_rss_mb > 0
 
 
-def test_a_piece_is_what_arrow_makes_of_the_rows(raw):
+def test_a_piece_is_what_arrow_makes_of_the_rows(raw) -> None:
     raw.objects = {page_key(): reservations(1)}
     (_, piece), _guest = map_all(raw)[0]
     assert table(piece).schema == arrow.schema("booking")
@@ -115,7 +117,7 @@ def test_a_piece_is_what_arrow_makes_of_the_rows(raw):
     assert table(piece) == arrow.table("booking", rows)
 
 
-def test_what_cannot_be_mapped_becomes_pieces_of_the_quarantine(raw):
+def test_what_cannot_be_mapped_becomes_pieces_of_the_quarantine(raw) -> None:
     gone = page_key("room", "gone")
     raw.objects = {
         page_key(): reservations(1) + b"not an envelope\n" + reservations(2, dates={"check_out": "2024-03-01"}),
@@ -138,18 +140,18 @@ def test_what_cannot_be_mapped_becomes_pieces_of_the_quarantine(raw):
     assert outcome.records == 3
 
 
-def test_warnings_are_counted_by_entity_field_and_rule(raw):
+def test_warnings_are_counted_by_entity_field_and_rule(raw) -> None:
     raw.objects = {page_key(): reservations(1, 2, channel="pigeon")}
     assert map_all(raw)[1].warned == {"booking.channel: unknown_word": 2}
 
 
-def test_a_bucket_that_does_not_answer_fails_the_task_so_that_spark_tries_it_again(raw):
+def test_a_bucket_that_does_not_answer_fails_the_task_so_that_spark_tries_it_again(raw) -> None:
     raw.objects = {page_key(): StoreUnavailable("slow down")}
     with pytest.raises(StoreUnavailable):
         map_all(raw)
 
 
-def test_a_large_page_is_mapped_in_pieces(raw, monkeypatch):
+def test_a_large_page_is_mapped_in_pieces(raw, monkeypatch) -> None:
     monkeypatch.setattr(batch, "map_lines", lambda key, lines, context_of: _chunked(key, lines, context_of))
     raw.objects = {page_key(): reservations(*range(10))}
     pieces, outcome = map_all(raw)
@@ -163,7 +165,7 @@ def _chunked(key: str, lines: Any, context_of: Any) -> Iterator[Any]:
     return map_lines(key, lines, context_of, chunk=4)
 
 
-def test_the_garbage_collector_is_left_as_it_was(raw):
+def test_the_garbage_collector_is_left_as_it_was(raw) -> None:
     raw.objects = {page_key(): reservations(1)}
     for enabled in (False, True):
         (gc.enable if enabled else gc.disable)()
@@ -172,19 +174,23 @@ def test_the_garbage_collector_is_left_as_it_was(raw):
 
 
 @pytest.mark.parametrize("into", [ONE_BUCKET, MANY_BUCKETS])
-def test_buckets_part_the_rows_by_their_ids_and_lose_none(raw, into):
+def test_buckets_part_the_rows_by_their_ids_and_lose_none(raw, into) -> None:
     raw.objects = {page_key(): reservations(*range(200)) + b"broken\n" * 30}
     pieces, _ = map_all(raw, into)
-    bookings = [(bucket, row) for bucket, piece in pieces if piece.entity == "booking" for row in table(piece).to_pylist()]
+    bookings = [
+        (bucket, row) for bucket, piece in pieces if piece.entity == "booking" for row in table(piece).to_pylist()
+    ]
     assert sorted(row["external_id"] for _, row in bookings) == sorted(f"RSV-{number}" for number in range(200))
     assert {bucket for bucket, _ in bookings} == set(range(into.buckets))
     for bucket, row in bookings:
         assert bucket == int(row["id"][:4], 16) * into.buckets // 65536
-    refused = [row["raw_line"] for _, piece in pieces if piece.entity == "quarantine" for row in table(piece).to_pylist()]
+    refused = [
+        row["raw_line"] for _, piece in pieces if piece.entity == "quarantine" for row in table(piece).to_pylist()
+    ]
     assert sorted(refused) == list(range(200, 230))
 
 
-def test_every_version_of_one_id_comes_into_one_bucket(raw):
+def test_every_version_of_one_id_comes_into_one_bucket(raw) -> None:
     raw.objects = {page_key(page=number): reservations(*range(30)) for number in range(3)}
     seen: dict[str, set[int]] = {}
     for bucket, piece in map_all(raw, MANY_BUCKETS)[0]:
@@ -204,7 +210,7 @@ def stored(raw: FakeRawLake, into: Batch = ONE_BUCKET, plan: Plan = PLAN) -> Out
     return total
 
 
-def test_a_bucket_is_one_file_for_each_entity_and_source(raw, processed, store):
+def test_a_bucket_is_one_file_for_each_entity_and_source(raw, processed, store) -> None:
     raw.objects = {page_key(page=number): reservations(number) + b"broken\n" for number in range(3)}
     outcome = stored(raw)
     day = "source=hostpms/year=2024/month=03/day=01/20240301T103100Z-0123456789abcdef-00000.parquet"
@@ -214,7 +220,7 @@ def test_a_bucket_is_one_file_for_each_entity_and_source(raw, processed, store):
     assert outcome.written == {"booking": 3, "guest": 3}
 
 
-def test_a_file_holds_every_version_and_the_batch_s_time(raw, processed, store):
+def test_a_file_holds_every_version_and_the_batch_s_time(raw, processed, store) -> None:
     raw.objects = {
         page_key(page=1): reservations(1, status="pendente"),
         page_key(page=2): reservations(1, status="confirmado"),
@@ -227,7 +233,7 @@ def test_a_file_holds_every_version_and_the_batch_s_time(raw, processed, store):
 
 
 @pytest.mark.parametrize("into", [ONE_BUCKET, MANY_BUCKETS])
-def test_run_twice_it_writes_the_same_files(raw, processed, store, into):
+def test_run_twice_it_writes_the_same_files(raw, processed, store, into) -> None:
     raw.objects = {page_key(page=number): reservations(*range(20)) + b"broken\n" for number in range(3)}
     stored(raw, into)
     before = dict(processed.files)
@@ -235,13 +241,13 @@ def test_run_twice_it_writes_the_same_files(raw, processed, store, into):
     assert processed.files == before
 
 
-def test_an_empty_bucket_is_no_file(processed, store):
+def test_an_empty_bucket_is_no_file(processed, store) -> None:
     outcome = store_bucket(0, ONE_BUCKET, [], PLAN)
     assert (processed.files, store.tables, store.refusals) == ({}, {}, [])
     assert (outcome.files, outcome.rows) == (0, {})
 
 
-def test_sources_are_kept_apart_in_the_lake_and_together_in_the_table(processed, store, monkeypatch):
+def test_sources_are_kept_apart_in_the_lake_and_together_in_the_table(processed, store, monkeypatch) -> None:
     rows = [factories.booking_row("1"), factories.booking_row("2")]
     pieces = [
         Piece("booking", source, arrow.ipc(arrow.table("booking", [row])))
@@ -252,7 +258,7 @@ def test_sources_are_kept_apart_in_the_lake_and_together_in_the_table(processed,
     assert len(store.tables["booking"]) == 2
 
 
-def test_refusals_come_to_the_quarantine_as_they_were(raw, processed, store):
+def test_refusals_come_to_the_quarantine_as_they_were(raw, processed, store) -> None:
     raw.objects = {page_key(): envelope(record("payment", valor="much"), "payment", received_at=minutes(5))}
     stored(raw)
     (refusal,) = store.refusals
@@ -261,14 +267,14 @@ def test_refusals_come_to_the_quarantine_as_they_were(raw, processed, store):
     )
 
 
-def test_without_upsert_only_the_files_are_written(raw, processed, store):
+def test_without_upsert_only_the_files_are_written(raw, processed, store) -> None:
     raw.objects = {page_key(): reservations(1) + b"broken\n"}
     outcome = stored(raw, plan=Plan("raw", "processed", "secret", PLAN.time_zones, upsert=False))
     assert (store.tables, store.refusals, outcome.written) == ({}, [], {})
     assert outcome.files == 3
 
 
-def test_the_files_are_there_before_the_rows(raw, processed, store):
+def test_the_files_are_there_before_the_rows(raw, processed, store) -> None:
     """A bucket whose upsert fails is done again whole: the same files, and then the rows."""
     raw.objects = {page_key(): reservations(1)}
     store.error = StoreUnavailable("gone")
@@ -282,7 +288,7 @@ def test_the_files_are_there_before_the_rows(raw, processed, store):
     assert store.tables
 
 
-def test_a_row_that_postgresql_quotes_is_not_quoted_to_spark(raw, processed, store):
+def test_a_row_that_postgresql_quotes_is_not_quoted_to_spark(raw, processed, store) -> None:
     raw.objects = {page_key(): reservations(1)}
     store.error = psycopg.errors.NumericValueOutOfRange('value "marker@example.pt" is out of range')
     with pytest.raises(Page) as caught:
@@ -297,14 +303,14 @@ def test_a_row_that_postgresql_quotes_is_not_quoted_to_spark(raw, processed, sto
 # -- What travels ----------------------------------------------------------------------------------
 
 
-def test_what_travels_between_processes_arrives_as_it_was():
+def test_what_travels_between_processes_arrives_as_it_was() -> None:
     outcome = Outcome(records=3, files=1)
     outcome.rows["booking"] += 3
     for sent in (PLAN, ONE_BUCKET, outcome, Piece("booking", "hostpms", b"x")):
         assert pickle.loads(pickle.dumps(sent)) == sent  # noqa: S301 - our own
 
 
-def test_outcomes_add_up():
+def test_outcomes_add_up() -> None:
     one, other = Outcome(records=1, files=2, peak_rss_mb=5.0), Outcome(records=10, file_bytes=7, peak_rss_mb=3.0)
     one.rows["booking"] += 1
     other.rows["booking"] += 2
@@ -318,6 +324,6 @@ def test_outcomes_add_up():
     assert json.dumps(vars(total))
 
 
-def test_every_vendor_has_mappers_for_what_the_batch_stores():
+def test_every_vendor_has_mappers_for_what_the_batch_stores() -> None:
     for vendor in registry.VENDORS:
         assert set(registry.part(vendor, "mapping").MAPPERS) <= set(batch.ENTITIES)

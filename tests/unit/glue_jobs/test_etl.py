@@ -53,18 +53,18 @@ def run(monkeypatch: pytest.MonkeyPatch, job: FakeJob) -> list[Outcome]:
 BATCHES = [manifest(1), manifest(2), manifest(3)]
 
 
-def test_nothing_pending_is_nothing_done(monkeypatch):
+def test_nothing_pending_is_nothing_done(monkeypatch) -> None:
     assert run(monkeypatch, FakeJob(Gathered([], []))) == []
 
 
-def test_every_batch_is_taken(monkeypatch):
+def test_every_batch_is_taken(monkeypatch) -> None:
     job = FakeJob(Gathered(BATCHES, []))
     assert [outcome.records for outcome in run(monkeypatch, job)] == [1, 1, 1]
     assert job.done == ["batch-1", "batch-2", "batch-3"]
 
 
 @pytest.mark.parametrize("poisoned", [{"batch-1"}, {"batch-3"}, {"batch-1", "batch-2"}])
-def test_a_batch_that_fails_holds_no_other_back_and_fails_the_run(monkeypatch, caplog, poisoned):
+def test_a_batch_that_fails_holds_no_other_back_and_fails_the_run(monkeypatch, caplog, poisoned) -> None:
     job = FakeJob(Gathered(BATCHES, []), frozenset(poisoned))
     with pytest.raises(RuntimeError, match=min(poisoned)):
         run(monkeypatch, job)
@@ -74,7 +74,7 @@ def test_a_batch_that_fails_holds_no_other_back_and_fails_the_run(monkeypatch, c
     assert "marker" not in caplog.text
 
 
-def test_what_is_no_manifest_holds_no_batch_back_and_fails_the_run(monkeypatch):
+def test_what_is_no_manifest_holds_no_batch_back_and_fails_the_run(monkeypatch) -> None:
     job = FakeJob(Gathered(BATCHES, [Malformed("not a manifest")]))
     with pytest.raises(Malformed):
         run(monkeypatch, job)
@@ -84,13 +84,13 @@ def test_what_is_no_manifest_holds_no_batch_back_and_fails_the_run(monkeypatch):
 # -- Arguments -------------------------------------------------------------------------------------
 
 
-def test_arguments_come_as_glue_passes_them():
+def test_arguments_come_as_glue_passes_them() -> None:
     argv = ["etl.py", "--JOB_ID", "j_1", "--RAW_BUCKET", "raw", "--enable-metrics", "--WORK_BUCKET", "work", "true"]
     assert etl.arguments(argv) == {"JOB_ID": "j_1", "RAW_BUCKET": "raw", "WORK_BUCKET": "work"}
     assert etl.arguments(["etl.py"]) == {}
 
 
-def test_an_argument_that_is_missing_is_named():
+def test_an_argument_that_is_missing_is_named() -> None:
     with pytest.raises(Misconfigured, match="WORK_BUCKET"):
         read(etl.Settings, {name: value for name, value in SETTINGS.items() if name != "WORK_BUCKET"})
     assert read(etl.Settings, SETTINGS).raw_bucket == "raw_bucket"

@@ -35,7 +35,7 @@ def library_says_email(address: str) -> bool:
 @example("a@b.example")
 @example("a..b@example.pt")
 @example("a" * 64 + "@example.pt")
-def test_a_plain_address_is_judged_as_the_library_judges_it(address):
+def test_a_plain_address_is_judged_as_the_library_judges_it(address) -> None:
     assert contacts.is_email(address) == library_says_email(address)
 
 
@@ -44,7 +44,7 @@ def test_a_plain_address_is_judged_as_the_library_judges_it(address):
 @example("joão@example.pt")
 @example("a@" + "é" * 70 + ".pt")
 @example("a@[127.0.0.1]")
-def test_any_text_is_judged_and_as_the_library_judges_it(text):
+def test_any_text_is_judged_and_as_the_library_judges_it(text) -> None:
     assert contacts.is_email(text) == library_says_email(text)
 
 
@@ -74,18 +74,18 @@ def library_says_e164(phone: str, country: str | None) -> str | None:
 @example("+112345678901", None)
 @example("+4408001111", None)
 @example("+351912345678;ext=5", None)
-def test_a_phone_is_normalised_as_the_library_does(phone, country):
+def test_a_phone_is_normalised_as_the_library_does(phone, country) -> None:
     assert contacts.e164(phone, country) == library_says_e164(phone, country)
 
 
 @given(INTERNATIONAL | NATIONAL, COUNTRIES)
-def test_what_was_normalised_has_e_164_s_form(phone, country):
+def test_what_was_normalised_has_e_164_s_form(phone, country) -> None:
     normalised = contacts.e164(phone, country)
     assert normalised is None or contacts.is_e164(normalised)
 
 
 @pytest.mark.parametrize("phone", ["912345678", "+", "+351 912 345 678", "+3519123x", "+" + "1" * 16, "+٣٥١٩١٢٣٤٥٦٧٨"])
-def test_other_spellings_do_not_have_the_form(phone):
+def test_other_spellings_do_not_have_the_form(phone) -> None:
     assert not contacts.is_e164(phone)
 
 
@@ -94,14 +94,23 @@ def test_other_spellings_do_not_have_the_form(phone):
 
 @pytest.mark.parametrize(
     ("sent", "code"),
-    [("PT", "PT"), ("pt", "PT"), (" es ", "ES"), ("PRT", "PT"), ("Portugal", "PT"), ("620", "PT"), ("ZZ", None), (" ", None)],
+    [
+        ("PT", "PT"),
+        ("pt", "PT"),
+        (" es ", "ES"),
+        ("PRT", "PT"),
+        ("Portugal", "PT"),
+        ("620", "PT"),
+        ("ZZ", None),
+        (" ", None),
+    ],
 )
-def test_a_country_is_known_by_code_or_name(sent, code):
+def test_a_country_is_known_by_code_or_name(sent, code) -> None:
     assert contacts.alpha_2(sent) == code
 
 
 @given(TEXTS)
-def test_any_text_is_an_iso_country_or_none(text):
+def test_any_text_is_an_iso_country_or_none(text) -> None:
     assert contacts.alpha_2(text) in {None, *(country.alpha_2 for country in pycountry.countries)}
 
 
@@ -116,5 +125,5 @@ VALID = st.from_regex(r"[1-9][0-9]{7}", fullmatch=True).map(lambda digits: digit
 @example("000000000")
 @example("١٢٣٤٥٦٧٨٩")
 @example("999999990")
-def test_a_nif_is_judged_as_the_library_judges_it(tax_id):
+def test_a_nif_is_judged_as_the_library_judges_it(tax_id) -> None:
     assert contacts.is_nif(tax_id) == nif.is_valid(tax_id)

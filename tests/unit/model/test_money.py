@@ -32,24 +32,24 @@ CODES = st.sampled_from([None, "EUR", "JPY", "KWD", "CLF", "XXX", "nonsense"])
         (None, "450", "450.00"),
     ],
 )
-def test_an_amount_gets_its_currency_s_digits(currency, sent, kept):
+def test_an_amount_gets_its_currency_s_digits(currency, sent, kept) -> None:
     assert str(amounts_in(currency)(Decimal(sent))) == kept
 
 
-def test_no_amount_stays_none():
+def test_no_amount_stays_none() -> None:
     assert amounts_in("EUR")(None) is None
 
 
 @pytest.mark.parametrize(
     "sent", ["NaN", "sNaN", "-NaN", "Infinity", "-Infinity", "1e14", "-1e14", "99999999999999.999", "1e9999999"]
 )
-def test_what_is_no_amount_is_refused(sent):
+def test_what_is_no_amount_is_refused(sent) -> None:
     with pytest.raises(ValueError, match="not an amount"):
         amounts_in("EUR")(Decimal(sent))
 
 
 @given(CODES, st.decimals(allow_nan=True, allow_infinity=True))
-def test_any_decimal_is_kept_within_half_a_unit_or_refused(currency, amount):
+def test_any_decimal_is_kept_within_half_a_unit_or_refused(currency, amount) -> None:
     try:
         kept = amounts_in(currency)(amount)
     except ValueError:
@@ -63,17 +63,17 @@ def test_any_decimal_is_kept_within_half_a_unit_or_refused(currency, amount):
 
 
 @given(st.integers(-(10**16) + 1, 10**16 - 1))
-def test_cents_are_never_changed(cents):
+def test_cents_are_never_changed(cents) -> None:
     amount = Decimal(cents).scaleb(-2)
     assert str(amounts_in("EUR")(amount)) == str(amount)
 
 
 @given(CODES, st.decimals(-(10**13), 10**13, places=4))
-def test_putting_an_amount_in_its_digits_twice_changes_it_once(currency, amount):
+def test_putting_an_amount_in_its_digits_twice_changes_it_once(currency, amount) -> None:
     once = amounts_in(currency)(amount)
     assert str(amounts_in(currency)(once)) == str(once)
 
 
-def test_every_iso_4217_code_is_a_currency_in_upper_case_alone():
+def test_every_iso_4217_code_is_a_currency_in_upper_case_alone() -> None:
     assert all(is_currency(currency.code) for currency in Currency)
     assert not any(map(is_currency, ("eur", "", "EURO", "€", "ABC", None)))

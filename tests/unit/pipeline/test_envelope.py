@@ -40,19 +40,19 @@ def enveloped(payload: bytes) -> Envelope[msgspec.Raw]:
 
 
 @given(PRINTED)
-def test_a_delivery_keeps_the_vendor_s_bytes(payload):
+def test_a_delivery_keeps_the_vendor_s_bytes(payload) -> None:
     assert bytes(decode(encode(enveloped(payload))).payload) == payload
 
 
 @given(st.lists(PRINTED, max_size=5))
-def test_a_page_has_one_line_for_each_record_and_the_same_content(payloads):
+def test_a_page_has_one_line_for_each_record_and_the_same_content(payloads) -> None:
     written = encode_page(map(enveloped, payloads))
     found = list(lines(factories.page_key(), written))
     assert len(found) == len(payloads) == written.count(b"\n")
     assert [json.loads(bytes(decode(line).payload)) for line in found] == [json.loads(payload) for payload in payloads]
 
 
-def test_a_number_keeps_its_digits_on_one_line_as_on_several():
+def test_a_number_keeps_its_digits_on_one_line_as_on_several() -> None:
     payload = b'{"total":\r\n 450.00, "long": 1.10000000000000000000000000001, "e": 1E+2}'
     (line,) = lines("x.ndjson.gz", encode_page([enveloped(payload)]))
     kept = bytes(decode(line).payload)
@@ -61,7 +61,7 @@ def test_a_number_keeps_its_digits_on_one_line_as_on_several():
     assert b"1E+2" in kept
 
 
-def test_an_envelope_says_its_version_and_leaves_out_what_is_not_told():
+def test_an_envelope_says_its_version_and_leaves_out_what_is_not_told() -> None:
     fields = json.loads(encode(enveloped(b"{}")))
     assert set(fields) == {"v", "vendor", "property_id", "channel", "received_at", "payload", "entity"}
     assert fields["v"] == 1
@@ -79,19 +79,19 @@ def test_an_envelope_says_its_version_and_leaves_out_what_is_not_told():
         {"property_id": 7},
     ],
 )
-def test_what_is_not_this_envelope_is_malformed(change):
+def test_what_is_not_this_envelope_is_malformed(change) -> None:
     fields = json.loads(encode(enveloped(b"{}"))) | change
     with pytest.raises(Malformed):
         decode(json.dumps(fields).encode())
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b'{"v":1}', b'{"a":' * 100_000])
-def test_what_is_no_envelope_is_malformed(text):
+def test_what_is_no_envelope_is_malformed(text) -> None:
     with pytest.raises(Malformed):
         decode(text)
 
 
-def test_a_field_that_is_not_known_yet_is_passed_over():
+def test_a_field_that_is_not_known_yet_is_passed_over() -> None:
     fields = json.loads(encode(enveloped(b"{}"))) | {"trace": "x"}
     assert decode(json.dumps(fields).encode()) == decode(encode(enveloped(b"{}")))
 
@@ -105,11 +105,11 @@ def test_a_field_that_is_not_known_yet_is_passed_over():
         ("a.ndjson/x.json", [b"1\n2\n"]),
     ],
 )
-def test_only_a_page_is_read_by_lines(key, found):
+def test_only_a_page_is_read_by_lines(key, found) -> None:
     assert list(lines(key, b"1\n2\n")) == found
 
 
-def test_received_at_keeps_its_microseconds():
+def test_received_at_keeps_its_microseconds() -> None:
     at = datetime(2024, 3, 1, 10, 31, 0, 123456, tzinfo=UTC)
     line = encode(msgspec.structs.replace(enveloped(b"{}"), received_at=at))
     assert decode(line).received_at == at

@@ -19,8 +19,14 @@ REFUSED: dict[tuple[str, str], list[dict[str, Any]]] = {
         {"dates": {"check_in": "2024-03-25", "check_out": "2024-03-25"}},
         {"dates": {"check_in": "2024-03-25", "check_out": "2024-03-20"}},
     ],
-    ("booking", "total_negative"): [{"pricing": {"total": -0.01, "iva": -1}}, {"pricing": {"total": "-450,00", "iva": None}}],
-    ("booking", "tax_exceeds_total"): [{"pricing": {"total": 100, "iva": 100.01}}, {"pricing": {"total": 0, "iva": 0.01}}],
+    ("booking", "total_negative"): [
+        {"pricing": {"total": -0.01, "iva": -1}},
+        {"pricing": {"total": "-450,00", "iva": None}},
+    ],
+    ("booking", "tax_exceeds_total"): [
+        {"pricing": {"total": 100, "iva": 100.01}},
+        {"pricing": {"total": 0, "iva": 0.01}},
+    ],
     ("booking", "currency_unknown"): [{"pricing": {"currency": "EURO"}}, {"pricing": {"currency": "€"}}],
     ("guest", "identity_missing"): [{"guest_id": " "}],
     ("room", "identity_missing"): [{"room_id": "  "}],
@@ -33,7 +39,11 @@ WARNED: dict[tuple[str, str], list[dict[str, Any]]] = {
     ("booking", "currency_missing"): [{"pricing": {"currency": ABSENT}}, {"pricing": {"currency": ""}}],
     ("booking", "email_malformed"): [{"guest": {"email": "joao.silva"}}, {"guest": {"email": "joao@example@pt"}}],
     ("booking", "phone_not_e164"): [{"guest": {"phone": "reception"}}, {"guest": {"phone": "12", "country": None}}],
-    ("booking", "nif_invalid"): [{"guest": {"nif": "123456780"}}, {"guest": {"nif": "12345678"}}, {"guest": {"nif": "X"}}],
+    ("booking", "nif_invalid"): [
+        {"guest": {"nif": "123456780"}},
+        {"guest": {"nif": "12345678"}},
+        {"guest": {"nif": "X"}},
+    ],
     ("guest", "email_malformed"): [{"email": "joao.silva"}],
     ("guest", "phone_not_e164"): [{"telefone": "reception"}],
     ("guest", "nif_invalid"): [{"nif": "123456780"}],
@@ -65,12 +75,12 @@ def field_of(entity: str, name: str) -> str:
 
 
 @pytest.mark.parametrize(("entity", "rule", "changes"), cases(REFUSED))
-def test_what_breaks_a_refusing_rule_is_refused_by_its_name(entity, rule, changes):
+def test_what_breaks_a_refusing_rule_is_refused_by_its_name(entity, rule, changes) -> None:
     assert refusal_of(entity, record(entity, **changes)) == (rule, field_of(entity, rule))
 
 
 @pytest.mark.parametrize(("entity", "rule", "changes"), cases(WARNED))
-def test_what_breaks_a_warning_rule_is_kept_and_counted_once(entity, rule, changes):
+def test_what_breaks_a_warning_rule_is_kept_and_counted_once(entity, rule, changes) -> None:
     result = mapped(entity, record(entity, **changes))
     assert result.warned == Counter({(entity, rule, field_of(entity, rule)): 1})
     assert len(result.rows[entity]) == 1
@@ -78,13 +88,13 @@ def test_what_breaks_a_warning_rule_is_kept_and_counted_once(entity, rule, chang
 
 
 @pytest.mark.parametrize(("entity", "changes"), KEPT)
-def test_what_keeps_the_rules_is_neither_refused_nor_counted(entity, changes):
+def test_what_keeps_the_rules_is_neither_refused_nor_counted(entity, changes) -> None:
     result = mapped(entity, record(entity, **changes))
     assert (result.refusals, result.warned) == ([], {})
     assert result.rows[entity]
 
 
-def test_every_rule_is_tried_here():
+def test_every_rule_is_tried_here() -> None:
     tried = {(entity, rule, "refuse") for entity, rule in REFUSED} | {(entity, rule, "warn") for entity, rule in WARNED}
     assert {(rule.entity, rule.name, rule.severity) for rule in RULES} == tried
 
@@ -97,23 +107,23 @@ def test_every_rule_is_tried_here():
         ({"guest": {"nif": "123456780"}}, "guest_tax_id", "123456780"),
     ],
 )
-def test_a_warning_keeps_the_value(changes, field, value):
+def test_a_warning_keeps_the_value(changes, field, value) -> None:
     assert getattr(factories.row_of("booking", record("booking", **changes)), field) == value
 
 
-def test_a_refusal_comes_before_any_warning():
+def test_a_refusal_comes_before_any_warning() -> None:
     changes = {"guest": {"email": "x", "nif": "1"}, "pricing": {"total": -1, "iva": -2}}
     result = mapped("booking", record("booking", **changes))
     assert [refusal.reason for refusal in result.refusals] == ["total_negative"]
     assert not result.warned
 
 
-def test_several_warnings_are_each_counted():
+def test_several_warnings_are_each_counted() -> None:
     result = mapped("booking", record("booking", guest={"email": "x", "nif": "1", "phone": "y"}))
     assert {rule for _, rule, _ in result.warned} == {"email_malformed", "nif_invalid", "phone_not_e164"}
 
 
-def test_a_refusal_says_the_rule_and_quotes_nothing():
+def test_a_refusal_says_the_rule_and_quotes_nothing() -> None:
     row = factories.booking_row(guest_name="MarkerName", guest_email="marker@example.pt", length_of_stay=0)
     row.check_out_date = row.check_in_date
     with pytest.raises(Unmappable) as caught:

@@ -18,6 +18,7 @@ from shared.model.money import minor_digits
 from shared.vendors.hostpms import mapping
 from tests import factories
 from tests.factories import ABSENT, PROPERTY, mapped, record, refusal_of, row_of
+from tests.unit.vendors.hostpms_records import RECORDS
 
 GIVEN_BOOKING = {
     "external_id": "RSV-12345", "source": "hostpms", "hotel_id": "PT-LIS-001",
@@ -48,12 +49,12 @@ def content(entity: str, row: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("field", GIVEN_BOOKING)
-def test_the_given_reservation_becomes_the_given_booking(field):
+def test_the_given_reservation_becomes_the_given_booking(field) -> None:
     row = row_of("booking", factories.GIVEN_RESERVATION)
     assert told(getattr(row, field)) == GIVEN_BOOKING[field]
 
 
-def test_of_the_given_booking_nothing_else_is_told_but_what_the_example_leaves_out():
+def test_of_the_given_booking_nothing_else_is_told_but_what_the_example_leaves_out() -> None:
     row = row_of("booking", factories.GIVEN_RESERVATION)
     others = {name: value for name, value in content("booking", row).items() if name not in GIVEN_BOOKING}
     assert others == {
@@ -68,7 +69,7 @@ def test_of_the_given_booking_nothing_else_is_told_but_what_the_example_leaves_o
     assert not mapped("booking", factories.GIVEN_RESERVATION).warned
 
 
-def test_the_given_reservation_s_guest_becomes_a_guest_that_is_no_profile():
+def test_the_given_reservation_s_guest_becomes_a_guest_that_is_no_profile() -> None:
     (row,) = mapped("booking", factories.GIVEN_RESERVATION).rows["guest"]
     assert row.external_id == "G-77"
     assert row.source_updated_at == datetime(2024, 3, 1, 10, 30, tzinfo=UTC)
@@ -88,7 +89,7 @@ def test_the_given_reservation_s_guest_becomes_a_guest_that_is_no_profile():
     }
 
 
-def test_the_given_guest_becomes_a_profile():
+def test_the_given_guest_becomes_a_profile() -> None:
     row = row_of("guest", factories.GIVEN["guest"])
     assert (row.external_id, row.id) == ("G-77", record_id("hostpms", PROPERTY, "guest", "G-77"))
     assert content("guest", row) == {
@@ -107,7 +108,7 @@ def test_the_given_guest_becomes_a_profile():
     }
 
 
-def test_the_given_room_becomes_a_room():
+def test_the_given_room_becomes_a_room() -> None:
     row = row_of("room", factories.GIVEN["room"])
     assert row.external_id == "R-201"
     assert content("room", row) == {
@@ -125,7 +126,7 @@ def test_the_given_room_becomes_a_room():
     assert str(row.base_rate) == "90.00"
 
 
-def test_the_given_payment_becomes_a_payment_of_its_booking():
+def test_the_given_payment_becomes_a_payment_of_its_booking() -> None:
     row = row_of("payment", factories.GIVEN["payment"])
     assert row.external_id == "P-9"
     assert content("payment", row) == {
@@ -140,7 +141,7 @@ def test_the_given_payment_becomes_a_payment_of_its_booking():
     }
 
 
-def test_a_payment_that_does_not_say_when_it_changed_is_ordered_by_when_it_came():
+def test_a_payment_that_does_not_say_when_it_changed_is_ordered_by_when_it_came() -> None:
     came, changed = datetime(2024, 3, 2, 9, 0, tzinfo=UTC), datetime(2024, 3, 5, 9, 0, tzinfo=UTC)
     assert row_of("payment", factories.GIVEN["payment"]).source_updated_at == came
     assert row_of("payment", record("payment", updated_at=changed.isoformat())).source_updated_at == changed
@@ -162,7 +163,7 @@ def test_a_payment_that_does_not_say_when_it_changed_is_ordered_by_when_it_came(
         ("payment", "estado", "status", "source_status", "Reembolsado", "refunded"),
     ],
 )
-def test_a_word_is_translated_or_unknown_counted_and_kept(entity, sent, field, source, known, unified):
+def test_a_word_is_translated_or_unknown_counted_and_kept(entity, sent, field, source, known, unified) -> None:
     row = row_of(entity, record(entity, **{sent: known}))
     assert (getattr(row, field), getattr(row, source)) == (unified, known)
 
@@ -183,7 +184,7 @@ def test_a_word_is_translated_or_unknown_counted_and_kept(entity, sent, field, s
         ("payment", "estado", "status", "unknown"),
     ],
 )
-def test_no_word_is_not_counted_as_an_unknown_one(entity, sent, field, missing):
+def test_no_word_is_not_counted_as_an_unknown_one(entity, sent, field, missing) -> None:
     for nothing in (ABSENT, None, ""):
         result = mapped(entity, record(entity, **{sent: nothing}))
         assert getattr(result.rows[entity][0], field) == missing
@@ -191,10 +192,14 @@ def test_no_word_is_not_counted_as_an_unknown_one(entity, sent, field, missing):
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept"), [("quarto TWIN", "Twin Room"), ("Habitación Doble", "Double Room"), ("Penthouse", "Penthouse"), ("", None)]
+    ("sent", "kept"),
+    [("quarto TWIN", "Twin Room"), ("Habitación Doble", "Double Room"), ("Penthouse", "Penthouse"), ("", None)],
 )
-def test_a_room_type_that_is_not_listed_is_kept_and_not_counted(sent, kept):
-    bookings, rooms = mapped("booking", record("booking", room={"type": sent})), mapped("room", record("room", tipo=sent))
+def test_a_room_type_that_is_not_listed_is_kept_and_not_counted(sent, kept) -> None:
+    bookings, rooms = (
+        mapped("booking", record("booking", room={"type": sent})),
+        mapped("room", record("room", tipo=sent)),
+    )
     guests = mapped("guest", record("guest", quarto_preferido=sent))
     assert bookings.rows["booking"][0].room_type == kept
     assert rooms.rows["room"][0].type == kept
@@ -208,7 +213,7 @@ NAMELESS = {"guest_id": ABSENT}
 
 
 @pytest.mark.parametrize("nothing", [ABSENT, None, "", "   "])
-def test_a_guest_without_an_id_is_known_by_what_identifies_the_person(nothing):
+def test_a_guest_without_an_id_is_known_by_what_identifies_the_person(nothing) -> None:
     result = mapped("booking", record("booking", guest={"guest_id": nothing}))
     (booking,), (guest,) = result.rows["booking"], result.rows["guest"]
     assert guest.external_id == person_id("123456789", None, None, None)
@@ -221,7 +226,7 @@ def derived(**guest: Any) -> str | None:
     return guests[0].external_id if guests else None
 
 
-def test_tax_id_then_e_mail_then_name_and_phone_identify_the_person():
+def test_tax_id_then_e_mail_then_name_and_phone_identify_the_person() -> None:
     assert derived(email=ABSENT, name="Other") == derived()
     assert derived(nif=ABSENT, name="Other") == person_id(None, "joao.silva@example.pt", None, None)
     by_name = derived(nif="", email="")
@@ -230,14 +235,14 @@ def test_tax_id_then_e_mail_then_name_and_phone_identify_the_person():
 
 
 @pytest.mark.parametrize("guest", [{"phone": ABSENT}, {"name": ABSENT}, {"name": " "}])
-def test_who_is_not_identified_is_no_guest(guest):
+def test_who_is_not_identified_is_no_guest(guest) -> None:
     result = mapped("booking", record("booking", guest=NAMELESS | {"nif": " ", "email": ABSENT} | guest))
     assert result.rows["booking"][0].guest_id is None
     assert "guest" not in result.rows
 
 
 @pytest.mark.parametrize("guest", [ABSENT, None])
-def test_a_reservation_without_a_guest_is_a_booking_all_the_same(guest):
+def test_a_reservation_without_a_guest_is_a_booking_all_the_same(guest) -> None:
     result = mapped("booking", record("booking", guest=guest))
     booking = content("booking", result.rows["booking"][0])
     assert all(value is None for name, value in booking.items() if name.startswith("guest_"))
@@ -255,7 +260,7 @@ def test_a_reservation_without_a_guest_is_a_booking_all_the_same(guest):
         (None, (None, None)),
     ],
 )
-def test_a_name_in_one_piece_is_split_at_its_first_blank(name, split):
+def test_a_name_in_one_piece_is_split_at_its_first_blank(name, split) -> None:
     (guest,) = mapped("booking", record("booking", guest={"name": name})).rows["guest"]
     assert (guest.first_name, guest.last_name) == split
 
@@ -263,8 +268,12 @@ def test_a_name_in_one_piece_is_split_at_its_first_blank(name, split):
 # -- Absent parts ----------------------------------------------------------------------------------
 
 
-def test_a_reservation_of_nothing_but_what_is_required_is_a_booking():
-    bare = {"reservation_id": "RSV-1", "dates": {"check_in": "2024-03-20", "check_out": "2024-03-21"}, "status": "pendente"}
+def test_a_reservation_of_nothing_but_what_is_required_is_a_booking() -> None:
+    bare = {
+        "reservation_id": "RSV-1",
+        "dates": {"check_in": "2024-03-20", "check_out": "2024-03-21"},
+        "status": "pendente",
+    }
     row = row_of("booking", bare)
     told_of = {name for name, value in content("booking", row).items() if value is not None}
     assert told_of == {"check_in_date", "check_out_date", "status", "source_status", "channel", "length_of_stay"}
@@ -273,7 +282,7 @@ def test_a_reservation_of_nothing_but_what_is_required_is_a_booking():
 
 @pytest.mark.parametrize("part", ["room", "pricing"])
 @pytest.mark.parametrize("nothing", [ABSENT, None, {}])
-def test_a_part_that_is_absent_leaves_its_fields_null(part, nothing):
+def test_a_part_that_is_absent_leaves_its_fields_null(part, nothing) -> None:
     fields = record("booking", **{part: ABSENT})
     fields |= {} if nothing is ABSENT else {part: nothing}
     row = row_of("booking", fields)
@@ -282,7 +291,7 @@ def test_a_part_that_is_absent_leaves_its_fields_null(part, nothing):
 
 
 @pytest.mark.parametrize(("entity", "kept"), [("guest", {"is_profile"}), ("room", {"status"})])
-def test_a_record_of_nothing_but_its_id_is_a_row(entity, kept):
+def test_a_record_of_nothing_but_its_id_is_a_row(entity, kept) -> None:
     row = row_of(entity, {f"{entity}_id": "1"})
     assert {name for name, value in content(entity, row).items() if value is not None} == kept
 
@@ -303,7 +312,7 @@ def test_a_record_of_nothing_but_its_id_is_a_row(entity, kept):
         ({"total": 99999999999999.99}, "99999999999999.98"),
     ],
 )
-def test_a_total_is_exact_and_in_its_currency_s_digits(pricing, total):
+def test_a_total_is_exact_and_in_its_currency_s_digits(pricing, total) -> None:
     text = json.dumps(record("booking", pricing=pricing)).replace("99999999999999.98", "99999999999999.98")
     assert str(row_of("booking", text).total_amount) == total
 
@@ -311,7 +320,7 @@ def test_a_total_is_exact_and_in_its_currency_s_digits(pricing, total):
 @pytest.mark.parametrize(
     "total", ['"NaN"', '"Infinity"', '"-sNaN"', "1e14", "-1e14", "99999999999999.999", "1e400", "1e9999999"]
 )
-def test_what_is_no_amount_of_money_is_refused(total):
+def test_what_is_no_amount_of_money_is_refused(total) -> None:
     text = factories.GIVEN_RESERVATION.replace("450.00", total)
     assert refusal_of("booking", text) == ("malformed_amount", None)
 
@@ -328,24 +337,24 @@ def test_what_is_no_amount_of_money_is_refused(total):
         ("Europe/Lisbon", "2024-03-20T00:30:00+02:00", 1),
     ],
 )
-def test_lead_time_counts_days_of_the_hotel_s_calendar(time_zone, created_at, lead_time):
+def test_lead_time_counts_days_of_the_hotel_s_calendar(time_zone, created_at, lead_time) -> None:
     sent = record("booking", dates={"created_at": created_at})
     assert row_of("booking", sent, time_zone=time_zone).lead_time == lead_time
 
 
-def test_instants_become_utc_whatever_their_offset():
+def test_instants_become_utc_whatever_their_offset() -> None:
     row = row_of("booking", record("booking", dates={"created_at": "2024-03-01T12:30:00+02:00", "updated_at": ABSENT}))
     assert (row.booked_at, row.booked_at.tzinfo) == (datetime(2024, 3, 1, 10, 30, tzinfo=UTC), UTC)
     assert row.source_updated_at is None
 
 
-def test_a_booking_whose_making_is_not_told_has_no_lead_time():
+def test_a_booking_whose_making_is_not_told_has_no_lead_time() -> None:
     row = row_of("booking", record("booking", dates={"created_at": ABSENT}))
     assert (row.booked_at, row.lead_time) == (None, None)
 
 
 @pytest.mark.parametrize("year", ["0001", "1900", "9999"])
-def test_days_and_instants_within_the_calendar_are_rows_or_refused_by_name(year):
+def test_days_and_instants_within_the_calendar_are_rows_or_refused_by_name(year) -> None:
     dates = {"check_in": f"{year}-01-01", "check_out": f"{year}-12-31", "created_at": f"{year}-01-01T00:00:00Z"}
     result = mapped("booking", record("booking", dates=dates))
     assert [refusal.reason for refusal in result.refusals] in ([], ["malformed_instant"])
@@ -353,7 +362,7 @@ def test_days_and_instants_within_the_calendar_are_rows_or_refused_by_name(year)
 
 
 @pytest.mark.parametrize("instant", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
-def test_an_instant_outside_the_calendar_is_refused(instant):
+def test_an_instant_outside_the_calendar_is_refused(instant) -> None:
     assert refusal_of("payment", record("payment", recebido_em=instant)) == ("malformed_instant", None)
 
 
@@ -372,12 +381,12 @@ def test_an_instant_outside_the_calendar_is_refused(instant):
         ("", "PT", None),
     ],
 )
-def test_a_phone_is_read_as_a_number_of_the_guest_s_country(phone, country, kept):
+def test_a_phone_is_read_as_a_number_of_the_guest_s_country(phone, country, kept) -> None:
     assert row_of("booking", record("booking", guest={"phone": phone, "country": country})).guest_phone == kept
     assert row_of("guest", record("guest", telefone=phone, pais=country)).phone == kept
 
 
-def test_a_country_that_is_none_is_left_out_and_counted():
+def test_a_country_that_is_none_is_left_out_and_counted() -> None:
     result = mapped("guest", record("guest", pais="Atlântida"))
     assert result.rows["guest"][0].country is None
     assert result.warned == Counter({("guest", "country_unknown", "country"): 1})
@@ -387,7 +396,7 @@ def test_a_country_that_is_none_is_left_out_and_counted():
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_another_property_s_record_is_refused(entity):
+def test_another_property_s_record_is_refused(entity) -> None:
     other = record(entity, property_id="ES-MAD-001")
     assert refusal_of(entity, other) == ("property_mismatch", "property_id")
     assert refusal_of(entity, {"data": other}) == ("property_mismatch", "property_id")
@@ -395,70 +404,16 @@ def test_another_property_s_record_is_refused(entity):
 
 @pytest.mark.parametrize("entity", ENTITIES)
 @pytest.mark.parametrize("nothing", [ABSENT, None, ""])
-def test_a_record_that_names_no_property_is_of_the_one_it_came_from(entity, nothing):
+def test_a_record_that_names_no_property_is_of_the_one_it_came_from(entity, nothing) -> None:
     assert row_of(entity, record(entity, property_id=nothing)).hotel_id == PROPERTY
 
 
 # -- Any record ------------------------------------------------------------------------------------
 
-TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-WORDS = TEXTS | st.sampled_from(["confirmado", "Quarto Duplo", "mbway", "limpo", "ouro", "recebido", "booking_com"])
-AMOUNTS = (
-    st.none()
-    | st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**15), max_value=10**15).map(str)
-    | st.floats()
-    | TEXTS
-)
-DAYS = st.dates().map(str) | TEXTS
-INSTANTS = st.none() | st.datetimes(timezones=st.timezones() | st.none()).map(str) | TEXTS
-COUNTS = st.none() | st.integers() | TEXTS
-EMAILS = st.none() | st.emails() | TEXTS
-PHONES = TEXTS | st.from_regex(r"\+?[0-9 ]{3,15}", fullmatch=True)
-COUNTRIES = TEXTS | st.sampled_from(["PT", "es", "Portugal", "ZZ"])
-IDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-CURRENCIES = st.sampled_from([None, "EUR", "eur", "JPY", "KWD", "XXX", "€", " "]) | TEXTS
-
-
-def sent(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """Any of ``fields``, or some of them missing."""
-    return st.fixed_dictionaries({}, optional=fields)
-
-
-RECORDS = {
-    "booking": st.fixed_dictionaries(
-        {"reservation_id": IDS, "dates": sent({"check_in": DAYS, "check_out": DAYS, "created_at": INSTANTS, "updated_at": INSTANTS}), "status": WORDS},
-        optional={
-            "guest": st.none() | sent({"guest_id": IDS, "name": TEXTS, "email": EMAILS, "phone": PHONES, "country": COUNTRIES, "nif": TEXTS}),
-            "room": st.none() | sent({"type": WORDS, "number": TEXTS | st.integers()}),
-            "pricing": st.none() | sent({"total": AMOUNTS, "currency": CURRENCIES, "iva": AMOUNTS, "taxa_turistica": AMOUNTS, "deposit": AMOUNTS, "rate_plan": TEXTS}),
-            "channel": WORDS, "payment_method": WORDS, "adults": COUNTS, "children": COUNTS, "special_requests": TEXTS,
-        },
-    ),
-    "guest": st.fixed_dictionaries(
-        {"guest_id": IDS},
-        optional={
-            "primeiro_nome": TEXTS, "apelido": TEXTS, "email": EMAILS, "telefone": PHONES, "pais": COUNTRIES, "nif": TEXTS,
-            "data_nascimento": DAYS, "fidelidade": WORDS, "quarto_preferido": WORDS, "consentimento_marketing": st.none() | st.booleans(),
-            "updated_at": INSTANTS,
-        },
-    ),
-    "room": st.fixed_dictionaries(
-        {"room_id": IDS},
-        optional={
-            "numero": TEXTS, "piso": COUNTS, "tipo": WORDS, "estado": WORDS, "ocupacao_maxima": COUNTS, "cama": TEXTS,
-            "comodidades": st.none() | st.lists(TEXTS, max_size=3), "tarifa_base": AMOUNTS, "moeda": CURRENCIES, "updated_at": INSTANTS,
-        },
-    ),
-    "payment": st.fixed_dictionaries(
-        {"payment_id": IDS, "valor": AMOUNTS, "moeda": CURRENCIES},
-        optional={"reservation_id": IDS, "metodo": WORDS, "estado": WORDS, "recebido_em": INSTANTS, "updated_at": INSTANTS},
-    ),
-}  # fmt: skip
-
 
 @pytest.mark.parametrize("entity", RECORDS)
 @given(data=st.data())
-def test_any_record_is_rows_or_a_refusal_and_the_same_each_time(entity, data):
+def test_any_record_is_rows_or_a_refusal_and_the_same_each_time(entity, data) -> None:
     payload = json.dumps(data.draw(RECORDS[entity])).encode()
     result = mapped(entity, payload)
     assert bool(result.rows) != bool(result.refusals)
@@ -493,14 +448,14 @@ def sound_stays(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @given(sound_stays())
-def test_a_sound_reservation_is_a_booking_with_nothing_changed(reservation):
+def test_a_sound_reservation_is_a_booking_with_nothing_changed(reservation) -> None:
     row = row_of("booking", reservation)
     assert row.external_id == reservation["reservation_id"]
     assert str(row.total_amount) == reservation["pricing"]["total"]
     assert str(row.check_in_date + timedelta(days=row.length_of_stay)) == reservation["dates"]["check_out"]
 
 
-def test_the_mapping_says_what_it_is():
+def test_the_mapping_says_what_it_is() -> None:
     assert (mapping.SOURCE, set(mapping.MAPPERS)) == ("hostpms", set(ENTITIES))
     assert isinstance(mapping.VERSION, int)
     assert NAMESPACE.version == 5

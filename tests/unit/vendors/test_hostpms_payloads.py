@@ -34,7 +34,7 @@ def refused(entity: str, payload: object) -> tuple[object, object]:
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_the_plain_and_the_loose_road_read_a_given_record_alike(entity):
+def test_the_plain_and_the_loose_road_read_a_given_record_alike(entity) -> None:
     text = factories.text(factories.GIVEN[entity])
     assert payloads.decode(text, entity) == msgspec.json.decode(text, type=payloads.RECORDS[entity])
 
@@ -64,7 +64,7 @@ def twisted(draw: st.DrawFn, entity: str) -> bytes:
 
 @pytest.mark.parametrize("entity", ENTITIES)
 @given(data=st.data())
-def test_what_the_plain_road_reads_the_loose_road_reads_alike(entity, data):
+def test_what_the_plain_road_reads_the_loose_road_reads_alike(entity, data) -> None:
     text = data.draw(twisted(entity))
     try:
         plain = msgspec.json.decode(text, type=payloads.RECORDS[entity])
@@ -88,17 +88,22 @@ def _without_empty(value: Any) -> Any:
 
 @pytest.mark.parametrize("entity", ENTITIES)
 @given(data=st.data())
-def test_any_json_is_a_record_or_unmappable(entity, data):
+def test_any_json_is_a_record_or_unmappable(entity, data) -> None:
     anything = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner))
     text = data.draw(st.one_of(twisted(entity), anything.map(lambda value: json.dumps(value).encode())))
+    assert outcome(text, entity) in ("record", "missing_field", "malformed_field", "malformed_json")
+
+
+def outcome(text: bytes, entity: str) -> object:
     try:
-        assert isinstance(payloads.decode(text, entity), payloads.RECORDS[entity])
+        record = payloads.decode(text, entity)
     except Unmappable as error:
-        assert error.facts["reason"] in ("missing_field", "malformed_field", "malformed_json")
+        return error.facts["reason"]
+    return "record" if isinstance(record, payloads.RECORDS[entity]) else record
 
 
 @given(st.binary(max_size=60))
-def test_any_bytes_are_a_record_or_unmappable(text):
+def test_any_bytes_are_a_record_or_unmappable(text) -> None:
     with pytest.raises(Unmappable):
         payloads.decode(text, "booking")
 
@@ -123,11 +128,11 @@ def test_any_bytes_are_a_record_or_unmappable(text):
         ("0,1", "0.1"),
     ],
 )
-def test_a_number_may_be_a_text_and_have_a_decimal_comma(sent, amount):
+def test_a_number_may_be_a_text_and_have_a_decimal_comma(sent, amount) -> None:
     assert decoded("booking", pricing={"total": sent}).pricing.total == Decimal(amount)
 
 
-def test_a_number_keeps_the_digits_it_was_sent_with():
+def test_a_number_keeps_the_digits_it_was_sent_with() -> None:
     text = factories.GIVEN_RESERVATION.replace('"RSV-12345"', "12345")  # by the loose road
     assert str(payloads.decode(text.encode(), "booking").pricing.total) == "450.00"
     long = text.replace("450.00", "12345678901234.123456789012345678")
@@ -135,22 +140,22 @@ def test_a_number_keeps_the_digits_it_was_sent_with():
 
 
 @pytest.mark.parametrize("sent", ["", "  ", None, ABSENT])
-def test_an_empty_text_is_no_number(sent):
+def test_an_empty_text_is_no_number(sent) -> None:
     assert decoded("booking", pricing={"total": sent}).pricing.total is None
 
 
 @pytest.mark.parametrize("sent", ["quatrocentos", "450,00 €", "1.2.3", "--1", True, [], {}])
-def test_what_is_no_number_is_malformed(sent):
+def test_what_is_no_number_is_malformed(sent) -> None:
     assert refused("booking", record("booking", pricing={"total": sent})) == ("malformed_field", "pricing.total")
 
 
 @pytest.mark.parametrize("sent", [2, "2", " 2 ", 2.0])
-def test_a_count_may_be_a_text(sent):
+def test_a_count_may_be_a_text(sent) -> None:
     assert decoded("booking", adults=sent).adults == 2
 
 
 @pytest.mark.parametrize("sent", ["two", 2.5, "2.5", 2**31, -(2**31) - 1, True, "99999999999"])
-def test_what_is_no_count_is_malformed(sent):
+def test_what_is_no_count_is_malformed(sent) -> None:
     assert refused("booking", record("booking", adults=sent)) == ("malformed_field", "adults")
 
 
@@ -163,20 +168,26 @@ def test_what_is_no_count_is_malformed(sent):
         ("guest", {"nif": 123456789}, "nif", "123456789"),
     ],
 )
-def test_a_text_may_be_a_number(entity, changes, field, text):
+def test_a_text_may_be_a_number(entity, changes, field, text) -> None:
     assert getattr(decoded(entity, **changes), field) == text
 
 
 @pytest.mark.parametrize("sent", ["2024-03-20T15:00:00", "2024-03-20T23:59:59Z", "2024-03-20 00:00:00+05:00"])
-def test_a_day_with_a_time_is_the_day_that_was_written(sent):
+def test_a_day_with_a_time_is_the_day_that_was_written(sent) -> None:
     assert decoded("booking", dates={"check_in": sent}).dates.check_in == date(2024, 3, 20)
 
 
 @pytest.mark.parametrize(
     "sent",
-    ["2024-03-01T10:30:00", "2024-03-01 10:30:00", "2024-03-01T10:30", "2024-03-01T10:30:00.000", "2024-03-01T10:30:00Z"],
+    [
+        "2024-03-01T10:30:00",
+        "2024-03-01 10:30:00",
+        "2024-03-01T10:30",
+        "2024-03-01T10:30:00.000",
+        "2024-03-01T10:30:00Z",
+    ],
 )
-def test_an_instant_without_an_offset_is_utc(sent):
+def test_an_instant_without_an_offset_is_utc(sent) -> None:
     assert decoded("booking", dates={"created_at": sent}).dates.created_at == datetime(2024, 3, 1, 10, 30, tzinfo=UTC)
 
 
@@ -200,7 +211,7 @@ def test_an_instant_without_an_offset_is_utc(sent):
         ({"status": None}, "status"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_its_name(changes, field):
+def test_what_does_not_fit_is_refused_by_its_name(changes, field) -> None:
     assert refused("booking", record("booking", **changes)) == ("malformed_field", field)
 
 
@@ -219,12 +230,12 @@ def test_what_does_not_fit_is_refused_by_its_name(changes, field):
         ("payment", {"moeda": ABSENT}, "moeda"),
     ],
 )
-def test_what_is_missing_is_refused_by_its_name(entity, changes, field):
+def test_what_is_missing_is_refused_by_its_name(entity, changes, field) -> None:
     assert refused(entity, record(entity, **changes)) == ("missing_field", field)
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_all_that_is_not_required_may_be_absent_or_null(entity):
+def test_all_that_is_not_required_may_be_absent_or_null(entity) -> None:
     required = {"reservation_id", "dates", "status", "guest_id", "room_id", "payment_id", "valor", "moeda"}
     for value in (ABSENT, None):
         for name in set(record(entity)) - required:
@@ -232,7 +243,7 @@ def test_all_that_is_not_required_may_be_absent_or_null(entity):
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_a_field_that_is_not_known_yet_is_passed_over(entity):
+def test_a_field_that_is_not_known_yet_is_passed_over(entity) -> None:
     assert decoded(entity, novidade={"a": [1, 2.5, None]}) == decoded(entity)
 
 
@@ -240,23 +251,23 @@ def test_a_field_that_is_not_known_yet_is_passed_over(entity):
 
 
 @pytest.mark.parametrize("entity", ENTITIES)
-def test_a_record_may_be_wrapped_in_a_delivery(entity):
+def test_a_record_may_be_wrapped_in_a_delivery(entity) -> None:
     wrapped = {"event_id": "evt-1", "event": "x", "data": json.loads(factories.GIVEN[entity])}
     assert payloads.decode(json.dumps(wrapped).encode(), entity) == decoded(entity)
 
 
-def test_a_wrapped_record_keeps_its_digits_and_may_be_loose():
+def test_a_wrapped_record_keeps_its_digits_and_may_be_loose() -> None:
     given = factories.GIVEN_RESERVATION.replace("450.00", '"450,10"').replace("103.50", "103.5000")
     record = payloads.decode(f'{{"event_id": 1, "data": {given}}}'.encode(), "booking")
     assert (str(record.pricing.total), str(record.pricing.iva)) == ("450.10", "103.5000")
 
 
 @pytest.mark.parametrize("data", ["null", "[]", "1", '"x"'])
-def test_a_delivery_that_wraps_no_record_is_malformed(data):
+def test_a_delivery_that_wraps_no_record_is_malformed(data) -> None:
     assert refused("booking", f'{{"event_id": "1", "data": {data}}}')[0] == "malformed_field"
 
 
-def test_a_delivery_around_an_empty_record_lacks_the_record_s_id():
+def test_a_delivery_around_an_empty_record_lacks_the_record_s_id() -> None:
     assert refused("booking", '{"event_id": "1", "data": {}}') == ("missing_field", "reservation_id")
 
 
@@ -266,19 +277,19 @@ GIVEN_TEXT = factories.GIVEN_RESERVATION
 
 
 @pytest.mark.parametrize("number", ["1e400", "1e300000", "1e999999999999999999", "-1e99999999", "9" * 5000])
-def test_a_count_beyond_all_measure_is_refused_at_once(number):
+def test_a_count_beyond_all_measure_is_refused_at_once(number) -> None:
     text = GIVEN_TEXT.replace('"adults": 2', f'"adults": {number}')
     assert refused("booking", text)[0] == "malformed_field"
 
 
 @pytest.mark.parametrize("number", ["1e99999999999999999999", "-1e-99999999999999999999"])
-def test_an_exponent_that_no_decimal_has_is_refused(number):
+def test_an_exponent_that_no_decimal_has_is_refused(number) -> None:
     for field in ("450.00", '"adults": 2'):
         text = GIVEN_TEXT.replace(field, field.rpartition(" ")[0] + number)
         assert refused("booking", text) == ("malformed_field", None)
 
 
-def test_deep_nests_are_refused():
+def test_deep_nests_are_refused() -> None:
     for depth in (300, 100_000):
         assert refused("booking", '{"data":' * depth + "1" + "}" * depth)[0] in ("malformed_field", "malformed_json")
 
@@ -286,11 +297,11 @@ def test_deep_nests_are_refused():
 @pytest.mark.parametrize(
     "text", [b"", b"{", b"reservation", b"\xff", b"\xef\xbb\xbf{}", b'{"reservation_id": "\xff"}', b'"\\ud800"', b"NaN"]
 )
-def test_what_is_not_json_is_refused(text):
+def test_what_is_not_json_is_refused(text) -> None:
     assert refused("booking", text) == ("malformed_json", None)
 
 
-def test_a_refusal_names_the_field_and_quotes_nothing():
+def test_a_refusal_names_the_field_and_quotes_nothing() -> None:
     text = record("booking", guest={"email": ["marker@example.pt"], "name": "MarkerName"})
     with pytest.raises(Unmappable) as caught:
         payloads.decode(factories.text(text), "booking")

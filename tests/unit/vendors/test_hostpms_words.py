@@ -76,21 +76,21 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("spelled", SPELLINGS.values(), ids=SPELLINGS.keys())
 @pytest.mark.parametrize(("table", "word", "unified"), LISTED, ids=lambda part: str(part))
-def test_a_listed_word_is_known_however_it_is_spelled(table, word, unified, spelled):
+def test_a_listed_word_is_known_however_it_is_spelled(table, word, unified, spelled) -> None:
     assert getattr(words, table)(spelled(word)) == unified
 
 
 @pytest.mark.parametrize("table", ENUMS)
-def test_every_unified_word_but_unknown_has_a_word(table):
+def test_every_unified_word_but_unknown_has_a_word(table) -> None:
     assert set(TABLES[table].values()) == set(ENUMS[table]) - {"unknown"}
 
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("word", ["", " ", "unknown", "desconhecido", "confirmado!", "no show", "x" * 10_000])
-def test_a_word_that_is_not_listed_is_not_guessed(table, word):
+def test_a_word_that_is_not_listed_is_not_guessed(table, word) -> None:
     assert getattr(words, table)(word) is None
 
 
 @given(st.sampled_from(list(TABLES)), st.text(max_size=20))
-def test_any_text_is_a_listed_word_or_none(table, text):
+def test_any_text_is_a_listed_word_or_none(table, text) -> None:
     assert getattr(words, table)(text) in {None, *TABLES[table].values()}

@@ -49,42 +49,42 @@ def mapped(vendor: str, entity: str, payload: object, property_id: str = factori
 # -- The folder ------------------------------------------------------------------------------------
 
 
-def test_every_vendor_has_samples():
+def test_every_vendor_has_samples() -> None:
     assert set(SAMPLES) == set(registry.VENDORS)
 
 
-def test_a_vendor_that_is_not_known_is_told_with_those_that_are():
+def test_a_vendor_that_is_not_known_is_told_with_those_that_are() -> None:
     for part in ("mapping", "webhook"):
         with pytest.raises(NotFound, match="hostpms"):
             registry.part("nobody", part)
 
 
 @EACH_VENDOR
-def test_a_vendor_s_name_is_a_segment_of_a_raw_key(vendor):
+def test_a_vendor_s_name_is_a_segment_of_a_raw_key(vendor) -> None:
     assert raw_keys.is_segment(vendor)
 
 
 @EACH_VENDOR
-def test_a_vendor_has_its_four_modules(vendor):
+def test_a_vendor_has_its_four_modules(vendor) -> None:
     for part in ("payloads", "mapping", "api", "webhook"):
         assert registry.part(vendor, part).__doc__
 
 
 @EACH_VENDOR
-def test_the_mapping_says_whose_it_is_and_its_version(vendor):
-    assert mapping(vendor).SOURCE == vendor
+def test_the_mapping_says_whose_it_is_and_its_version(vendor) -> None:
+    assert vendor == mapping(vendor).SOURCE
     assert mapping(vendor).VERSION >= 1
 
 
 @EACH_VENDOR
-def test_payloads_mappers_and_samples_are_of_the_same_entities(vendor):
+def test_payloads_mappers_and_samples_are_of_the_same_entities(vendor) -> None:
     records = registry.part(vendor, "payloads").RECORDS
     assert set(records) == set(mapping(vendor).MAPPERS) == set(SAMPLES[vendor])
     assert set(records) <= set(ENTITIES)
 
 
 @EACH_VENDOR
-def test_every_event_and_every_list_is_of_an_entity_that_can_be_mapped(vendor):
+def test_every_event_and_every_list_is_of_an_entity_that_can_be_mapped(vendor) -> None:
     known, api = set(mapping(vendor).MAPPERS), registry.part(vendor, "api")
     assert set(webhook(vendor).EVENTS.values()) <= known
     assert set(api.ENTITIES) <= known
@@ -96,14 +96,14 @@ def test_every_event_and_every_list_is_of_an_entity_that_can_be_mapped(vendor):
 
 
 @EACH_SAMPLE
-def test_a_sound_record_is_a_row_of_its_entity_without_a_warning(vendor, entity):
+def test_a_sound_record_is_a_row_of_its_entity_without_a_warning(vendor, entity) -> None:
     result = mapped(vendor, entity, SAMPLES[vendor][entity])
     assert (result.refusals, result.warned) == ([], {})
     assert len(result.rows[entity]) == 1
 
 
 @EACH_SAMPLE
-def test_every_row_is_what_its_model_says_and_tells_where_it_came_from(vendor, entity):
+def test_every_row_is_what_its_model_says_and_tells_where_it_came_from(vendor, entity) -> None:
     result = mapped(vendor, entity, SAMPLES[vendor][entity])
     for kind, rows in result.rows.items():
         for row in rows:
@@ -116,7 +116,7 @@ def test_every_row_is_what_its_model_says_and_tells_where_it_came_from(vendor, e
 
 
 @EACH_SAMPLE
-def test_no_float_and_no_local_time_gets_into_a_row(vendor, entity):
+def test_no_float_and_no_local_time_gets_into_a_row(vendor, entity) -> None:
     for rows in mapped(vendor, entity, SAMPLES[vendor][entity]).rows.values():
         for value in (getattr(row, name) for row in rows for name in row.__struct_fields__):
             assert not isinstance(value, float)
@@ -124,7 +124,7 @@ def test_no_float_and_no_local_time_gets_into_a_row(vendor, entity):
 
 
 @EACH_SAMPLE
-def test_a_record_is_mapped_alike_however_it_came(vendor, entity):
+def test_a_record_is_mapped_alike_however_it_came(vendor, entity) -> None:
     payload, key = SAMPLES[vendor][entity], f"{vendor}/{factories.PROPERTY}/webhooks/{{}}/2024/03/01/1-2.json"
     polled = contents(mapped(vendor, entity, payload))
     assert polled == contents(mapped(vendor, entity, payload))
@@ -145,7 +145,7 @@ def content(entity: str, row: Any) -> dict[str, Any]:
 
 
 @EACH_SAMPLE
-def test_hotels_do_not_share_ids(vendor, entity):
+def test_hotels_do_not_share_ids(vendor, entity) -> None:
     payload = SAMPLES[vendor][entity]
     ids = [
         map_payload(vendor, entity, without(payload, factories.PROPERTY), MappingContext.of(hotel, None))[0][1].id
@@ -161,7 +161,7 @@ def without(payload: str, property_id: str) -> bytes:
 
 
 @EACH_SAMPLE
-def test_a_record_that_says_nothing_is_refused(vendor, entity):
+def test_a_record_that_says_nothing_is_refused(vendor, entity) -> None:
     for nothing in ("{}", "[]", "null", '""', "1"):
         (refusal,) = mapped(vendor, entity, nothing).refusals
         assert refusal.reason in ("missing_field", "malformed_field")
@@ -169,7 +169,7 @@ def test_a_record_that_says_nothing_is_refused(vendor, entity):
 
 
 @EACH_SAMPLE
-def test_a_text_with_nul_is_refused(vendor, entity):
+def test_a_text_with_nul_is_refused(vendor, entity) -> None:
     payload = SAMPLES[vendor][entity].rstrip()[:-1] + ', "more": "\\u0000"}'
     (refusal,) = mapped(vendor, entity, payload).refusals
     assert refusal.reason == "nul_character"
@@ -184,15 +184,20 @@ def leaves(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 ODD = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20)
     | st.sampled_from(["", " ", "-", "0", "2024-02-30", "0001-01-01", "9999-12-31T23:59:59-23:59", "1e999", "🛏" * 300])
-    | st.lists(st.none() | st.text(max_size=3), max_size=2) | st.dictionaries(st.text(max_size=3), st.none(), max_size=2)
-)  # fmt: skip
+    | st.lists(st.none() | st.text(max_size=3), max_size=2)
+    | st.dictionaries(st.text(max_size=3), st.none(), max_size=2)
+)
 
 
 @EACH_SAMPLE
 @given(data=st.data())
-def test_whatever_a_field_holds_the_record_is_rows_or_a_refusal(vendor, entity, data):
+def test_whatever_a_field_holds_the_record_is_rows_or_a_refusal(vendor, entity, data) -> None:
     fields = json.loads(SAMPLES[vendor][entity])
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(list(leaves(fields))).map(partial(tuple)))
@@ -213,7 +218,7 @@ def unified_words(entity: str) -> dict[str, type[StrEnum]]:
 
 @EACH_SAMPLE
 @given(word=st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20))
-def test_a_word_that_no_table_has_is_never_guessed(vendor, entity, word):
+def test_a_word_that_no_table_has_is_never_guessed(vendor, entity, word) -> None:
     columns = unified_words(entity)
     sound = map_payload(vendor, entity, SAMPLES[vendor][entity].encode(), factories.context(vendor))[0][1]
     for container, key in leaves(fields := json.loads(SAMPLES[vendor][entity])):
@@ -236,12 +241,18 @@ def row_or_none(vendor: str, entity: str, fields: Any) -> Any:
 BODY = b'{"any": "record"}'
 
 
-def verified(vendor: str, headers: dict[str, str], body: bytes = BODY, now: datetime = NOW, secrets: tuple[str, ...] = ("s1", "s0")):
+def verified(
+    vendor: str,
+    headers: dict[str, str],
+    body: bytes = BODY,
+    now: datetime = NOW,
+    secrets: tuple[str, ...] = ("s1", "s0"),
+):
     return webhook(vendor).verify({name.lower(): value for name, value in headers.items()}, body, secrets, now)
 
 
 @EACH_VENDOR
-def test_what_is_signed_as_the_vendor_signs_verifies(vendor):
+def test_what_is_signed_as_the_vendor_signs_verifies(vendor) -> None:
     for secret, which in (("s1", "current"), ("s0", "previous")):
         signed = verified(vendor, webhook(vendor).signed_headers(BODY, secret, NOW))
         assert signed.secret == which
@@ -250,7 +261,7 @@ def test_what_is_signed_as_the_vendor_signs_verifies(vendor):
 
 
 @EACH_VENDOR
-def test_another_secret_another_body_or_no_headers_do_not_verify(vendor):
+def test_another_secret_another_body_or_no_headers_do_not_verify(vendor) -> None:
     headers = webhook(vendor).signed_headers(BODY, "s1", NOW)
     for wrong in (
         partial(verified, vendor, webhook(vendor).signed_headers(BODY, "other", NOW)),
@@ -268,7 +279,7 @@ def test_another_secret_another_body_or_no_headers_do_not_verify(vendor):
 
 @EACH_VENDOR
 @given(body=st.binary(max_size=30), value=st.text(max_size=30))
-def test_whatever_the_headers_say_a_stranger_is_refused_and_no_more(vendor, body, value):
+def test_whatever_the_headers_say_a_stranger_is_refused_and_no_more(vendor, body, value) -> None:
     for name in webhook(vendor).signed_headers(body, "s1", NOW):
         headers = webhook(vendor).signed_headers(body, "s1", NOW) | {name: value}
         with pytest.raises(Unauthenticated):
