@@ -33,8 +33,9 @@ from shared.storage.unified_store import UnifiedStore
 
 logger = logging.getLogger("pousada.etl")
 
-TASKS_PER_CORE = 32
-"""Enough that no core waits long for the last one, few enough that starting tasks costs little."""
+TASKS_PER_CORE = 4
+"""Enough that no core waits long for the last one. A task costs a Python worker some 50 ms before it does anything:
+PySpark has it read its packages' directories anew (importlib.invalidate_caches)."""
 
 
 class Settings(EnvironmentModel, frozen=True):

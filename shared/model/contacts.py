@@ -20,7 +20,12 @@ _PLAIN_EMAIL = re.compile(
     re.ASCII,
 )
 # Where most guests of the first market come from: their numbers' lengths are read from phonenumbers' own metadata.
-_PLAIN_REGIONS = ("PT", "ES", "FR", "GB", "DE", "IE", "NL", "BE", "CH", "SE", "DK", "PL", "US")
+_PLAIN_REGIONS = (
+    *("PT", "ES", "BR", "FR", "GB", "DE", "IT", "IE", "NL"),
+    *("BE", "CH", "AT", "SE", "NO", "DK", "PL", "AO", "US"),
+)
+_DIALLING_00 = frozenset(_PLAIN_REGIONS) - {"US", "BR"}
+"""Where 00 is what one dials before a country's code."""
 _NIF_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, 1)
 _NIF_ZERO = 48 * sum(_NIF_WEIGHTS)  # an ASCII digit is 48 more than what it says
 _ALPHA_2 = frozenset(country.alpha_2 for country in pycountry.countries)
@@ -47,6 +52,8 @@ def e164(phone: str, country: str | None) -> str | None:
 
     None where it is no possible number.
     """
+    if phone[:2] == "00" and country in _DIALLING_00:
+        phone = f"+{phone[2:]}"
     if _is_plain_phone(phone):
         return phone
     return _rare_e164(phone, country)
@@ -84,8 +91,14 @@ def _plans() -> dict[str, _Plan]:
         metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region(region)
         prefix = f"+{metadata.country_code}"
         lengths = frozenset(len(prefix) + length for length in metadata.general_desc.possible_length)
-        plans[prefix] = _Plan(lengths, tuple((metadata.national_prefix_for_parsing or "0").split("|")))
+        plans[prefix] = _Plan(lengths, _trunks(metadata.national_prefix_for_parsing))
     return plans
+
+
+def _trunks(pattern: str | None) -> tuple[str, ...]:
+    """The beginnings of what ``pattern`` can take off: ``0``, ``0|180020``, or Brazil's ``(?:0|90)(?:…carrier…)?``."""
+    alternatives = re.match(r"(?:\(\?:)?([0-9|]+)", pattern or "")
+    return tuple(alternatives[1].split("|")) if alternatives else ("0",)
 
 
 @lru_cache(maxsize=4096)

@@ -138,7 +138,7 @@ class _ObjectMapper:
         if self._plain is not None and _NUL not in line:
             try:
                 envelope = self._plain.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 return self._read_carefully(line)
             promised = self._address
             if (

@@ -9,10 +9,9 @@ from typing import Any
 
 import httpx
 import psycopg
-from click.testing import Result
 from psycopg import sql
 from psycopg.rows import dict_row
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from scripts.cli.app import app
 from scripts.local.stack import LocalStack

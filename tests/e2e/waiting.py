@@ -15,7 +15,7 @@ _LOOKS = 3
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], what: str, seconds: float = SECONDS) -> T:
+def eventually(condition: Callable[[], T | None], what: str, seconds: float = SECONDS) -> T:
     """The first true value of ``condition``. Fails, naming ``what``, where there is none in time."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

@@ -25,6 +25,7 @@ from tests import factories
 from tests.conftest import TemplatedPostgres
 from tests.factories import GIVEN, PROPERTY, envelope, minutes, page, page_key, record, webhook_key
 from tests.fakes.lakes import FakeProcessedLake, FakeRawLake
+from tests.unit.vendors.hostpms_records import RECORDS
 
 PLAN = Plan("raw", "processed", "secret", {("hostpms", PROPERTY): factories.TIME_ZONE})
 OF_THE_MOMENT = ("synced_at", "version", "first_seen", "last_seen", "resolved_at")
@@ -194,6 +195,19 @@ def test_any_history_ends_alike_by_either_path_and_by_both(paths, objects, chanc
     store = UnifiedStore(paths.databases["batch"])
     apply_objects(shuffled, paths.raw.many, factories.context, store)
     assert paths.rows("batch") == alone
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_is_mapped_can_be_stored_by_either_path(paths, data) -> None:
+    objects = {}
+    for entity, records in RECORDS.items():
+        lines = [envelope(sent, entity) for sent in map(json.dumps, data.draw(st.lists(records, max_size=8)))]
+        objects[page_key(entity)] = page(lines)
+    paths.land(objects)
+    paths.live()
+    paths.batch()
+    assert paths.rows("live") == paths.rows("batch")
 
 
 def test_a_batch_that_dies_midway_and_is_repeated_doubles_nothing(paths, monkeypatch) -> None:

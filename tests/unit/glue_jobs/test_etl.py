@@ -94,3 +94,49 @@ def test_an_argument_that_is_missing_is_named() -> None:
     with pytest.raises(Misconfigured, match="WORK_BUCKET"):
         read(etl.Settings, {name: value for name, value in SETTINGS.items() if name != "WORK_BUCKET"})
     assert read(etl.Settings, SETTINGS).raw_bucket == "raw_bucket"
+
+
+# -- The process -----------------------------------------------------------------------------------
+
+
+class FakeSession:
+    stopped = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> FakeSession:
+    made = FakeSession()
+    monkeypatch.setattr(etl, "session", lambda: made)
+    monkeypatch.setattr(etl.logging, "basicConfig", lambda **_: None)
+    return made
+
+
+def test_settings_come_of_arguments_or_of_the_environment_and_arguments_count_more(monkeypatch, session) -> None:
+    seen: list[etl.Settings] = []
+    monkeypatch.setattr(etl, "run", lambda spark, settings: seen.append(settings))
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["etl.py", "--RAW_BUCKET", "another"])
+    etl.main()
+    assert [(settings.raw_bucket, settings.work_bucket) for settings in seen] == [("another", "work_bucket")]
+    assert session.stopped
+
+
+@pytest.mark.parametrize(
+    ("error", "exits"), [(Malformed("not a manifest"), SystemExit), (RuntimeError("x"), RuntimeError)]
+)
+def test_a_run_that_fails_ends_the_process_with_a_failure_and_stops_spark(monkeypatch, session, error, exits) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(etl, "run", fail)
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["etl.py"])
+    with pytest.raises(exits) as caught:
+        etl.main()
+    assert str(caught.value) in ("Malformed: not a manifest", "x")
+    assert session.stopped
