@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from time import perf_counter
 from typing import NamedTuple
 
@@ -36,6 +36,9 @@ from shared.storage.processed_lake import ProcessedLake, parquet_key
 from shared.storage.quarantine import quarantined_rows
 from shared.storage.raw_lake import RawLake
 from shared.storage.unified_store import UnifiedStore
+
+CHUNK_LINES = 1_000
+PIECE_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -120,12 +123,14 @@ def map_group(
     group: Sequence[ObjectAddress], batch: Batch, plan: Plan, report: Callable[[Outcome], None]
 ) -> Iterator[tuple[int, Piece]]:
     """The objects of ``group`` as ``(bucket, piece)``; ``report`` is told what was done."""
-    outcome = Outcome()
+    outcome, tables = Outcome(), _Tables()
     for key, body in _fetch(group, plan, outcome):
         for mapped in _map(key, body, plan, outcome):
             with outcome.timing("arrow"):
-                pieces = list(_pieces(mapped, batch))
+                tables.add(mapped, batch)
+                pieces = list(tables.pieces(batch)) if tables.rows >= PIECE_ROWS else ()
             yield from pieces
+    yield from tables.pieces(batch)
     outcome.measure_memory()
     report(outcome)
 
@@ -148,7 +153,8 @@ def _map(key: str, body: bytes | Refuse, plan: Plan, outcome: Outcome) -> Iterat
     if isinstance(body, Refuse):
         yield _counted(refuse_object(key, body), outcome)
         return
-    parts = map_lines(key, lines(key, body), lambda vendor, property_id: _context(plan, vendor, property_id))
+    context_of = partial(_context, plan)
+    parts = map_lines(key, lines(key, body), context_of, chunk=CHUNK_LINES)
     with _no_garbage_collection():
         while True:
             with outcome.timing("map"):
@@ -186,16 +192,32 @@ def _context(plan: Plan, vendor: str, property_id: str) -> MappingContext:
         raise NotFound("no integration of the property", reason="unknown_property") from None
 
 
-def _pieces(mapped: Mapped, batch: Batch) -> Iterator[tuple[int, Piece]]:
-    by_source: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for entity, rows in mapped.rows.items():
-        if rows:  # the rows of one raw object are of one vendor
-            by_source[entity, rows[0].source] = rows
-    for refusal in mapped.refusals:
-        by_source["quarantine", refusal.vendor] += quarantined_rows([refusal], batch.created_at)
-    for (entity, source), rows in by_source.items():
-        for bucket, piece in _divided(arrow.table(entity, rows), batch.buckets):
-            yield bucket, Piece(entity, source, arrow.ipc(piece))
+class _Tables:
+    """Rows on their way into pieces. Each chunk becomes a table while its rows are still in the processor's cache;
+    several tables make one piece for each bucket, so that pieces are not many and small."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._tables: dict[tuple[str, str], list[pa.Table]] = defaultdict(list)
+
+    def add(self, mapped: Mapped, batch: Batch) -> None:
+        by_source: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        for entity, rows in mapped.rows.items():
+            if rows:  # the rows of one raw object are of one vendor
+                by_source[entity, rows[0].source] = rows
+        for refusal in mapped.refusals:
+            by_source["quarantine", refusal.vendor] += quarantined_rows([refusal], batch.created_at)
+        for (entity, source), rows in by_source.items():
+            self._tables[entity, source].append(arrow.table(entity, rows))
+            self.rows += len(rows)
+
+    def pieces(self, batch: Batch) -> Iterator[tuple[int, Piece]]:
+        """Everything added so far, by bucket; then begins anew."""
+        for (entity, source), tables in self._tables.items():
+            for bucket, piece in _divided(pa.concat_tables(tables), batch.buckets):
+                yield bucket, Piece(entity, source, arrow.ipc(piece))
+        self._tables.clear()
+        self.rows = 0
 
 
 def _divided(table: pa.Table, buckets: int) -> Iterator[tuple[int, pa.Table]]:
