@@ -263,9 +263,12 @@ def _tables(pieces: Iterable[Piece]) -> dict[tuple[str, str], pa.Table]:
 
 def _upsert(tables: dict[tuple[str, str], pa.Table], plan: Plan, outcome: Outcome) -> None:
     store = _store(plan.database_secret)
-    rows = {entity: [arrow.csv(table) for (kind, _), table in tables.items() if kind == entity] for entity in ENTITIES}
+    rows: dict[str, list[memoryview]] = defaultdict(list)
+    for (entity, _), table in tables.items():
+        if entity in ENTITIES:
+            rows[entity].append(arrow.csv(arrow.newest(entity, table)))
     try:
-        written = store.upsert({entity: parts for entity, parts in rows.items() if parts})
+        written = store.upsert(rows)
     except psycopg.Error as error:
         # Spark logs whatever a worker raises, and PostgreSQL's own words quote the row.
         fix = "compare the migrations with the model"

@@ -160,6 +160,8 @@ def session() -> SparkSession:
         cores = os.environ.get("POUSADA_SPARK_CORES", "*")
         builder = builder.master(f"local[{cores},4]").config("spark.driver.bindAddress", "127.0.0.1")
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.memory", "1g")
+        # The JVM only carries blobs: its optimising compiler and parallel collector would take the workers' cores.
+        builder = builder.config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
     return builder.getOrCreate()
 
 

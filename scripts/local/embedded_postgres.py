@@ -34,7 +34,7 @@ SETTINGS = {
     # demonstration; a crash of the server alone loses no consistency, and recovers.
     "synchronous_commit": "off",
     # The default of 128 MB is for the smallest of machines: the unique indexes of a million rows fit in this.
-    "shared_buffers": "256MB",
+    "shared_buffers": "512MB",
     # The default of 1 GB makes a bulk load checkpoint every few seconds, each writing whole pages anew.
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",

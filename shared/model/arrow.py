@@ -17,7 +17,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from msgspec.structs import astuple
 
-from shared.model.columns import Column, columns, lake_columns
+from shared.model.columns import Column, columns, lake_columns, order_columns
 from shared.model.mapping import Row
 from shared.model.money import minor_digits
 
@@ -96,6 +96,15 @@ def csv(rows: pa.Table) -> memoryview:
     sink = pa.BufferOutputStream()
     pa_csv.write_csv(pa.table(columns, rows.column_names), sink, pa_csv.WriteOptions(include_header=False))
     return memoryview(sink.getvalue())
+
+
+def newest(entity: str, rows: pa.Table) -> pa.Table:
+    """One row of each id, the greatest in the order of versions; in the order of the ids."""
+    descending = [(name, "descending") for name in order_columns(entity)]  # null, the least, comes last
+    rows = rows.sort_by([("id", "ascending"), *descending])
+    ids = rows["id"].combine_chunks()
+    first = pc.not_equal(ids[1:], ids[:-1])
+    return rows.filter(pa.concat_arrays([pa.array([True] * min(1, len(ids)), pa.bool_()), first]))
 
 
 def ipc(rows: pa.Table) -> bytes:

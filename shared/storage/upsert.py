@@ -55,7 +55,7 @@ def _upsert(cursor: psycopg.Cursor[Any], entity: str, form: str, feed: Callable[
         feed(copy)
     # The staging table has no statistics, and a hash or merge join would read the whole of the table for
     # each batch: the rows of a batch are few beside it, so that probing its index is right at every size.
-    cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+    cursor.execute(_PROBE_THE_INDEX)
     cursor.execute(statements.merge)
     written = cursor.rowcount
     cursor.execute(statements.clear)
@@ -77,6 +77,9 @@ _statements = cache(_Statements)
 
 _STAGE = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
 _COPY = sql.SQL("COPY {stage} ({columns}) FROM STDIN (FORMAT {form})")
+_PROBE_THE_INDEX = "; ".join(
+    f"SET LOCAL enable_{way} = off" for way in ("hashjoin", "mergejoin", "seqscan", "material")
+)
 _MERGE = sql.SQL(
     """
     INSERT INTO {table} AS held ({columns}, version, synced_at)

@@ -189,3 +189,23 @@ def test_the_first_and_the_last_id_lie_in_the_first_and_the_last_bucket() -> Non
     ids = pa.array(["00000000-0000-5000-8000-000000000000", "ffffffff-ffff-5fff-bfff-ffffffffffff"])
     table = table.set_column(0, "id", ids)
     assert arrow.buckets_of(table, 100).to_pylist() == [0, 99]
+
+
+def test_the_newest_of_each_id_is_the_greatest_in_the_order_of_versions() -> None:
+    rows = []
+    for id_, updated_at, key in (("b", 1, "k1"), ("a", None, "k9"), ("b", 2, "k1"), ("a", 1, "k1"), ("b", 2, "k2")):
+        row = row_type("guest")()
+        row.id, row.raw_key, row.raw_line, row.is_profile = id_, key, 0, False
+        row.source_updated_at = None if updated_at is None else datetime(2024, 3, updated_at, tzinfo=UTC)
+        row.raw_received_at, row.mapping_version = datetime(2024, 3, 9, tzinfo=UTC), 1
+        rows.append(row)
+    rows[0].is_profile = True
+
+    newest = arrow.newest("guest", arrow.table("guest", rows)).to_pylist()
+
+    # A profile outranks every time; a known time outranks none; the raw key decides between equals.
+    assert [(row["id"], row["is_profile"], row["raw_key"]) for row in newest] == [("a", False, "k1"), ("b", True, "k1")]
+
+
+def test_the_newest_of_no_rows_is_none() -> None:
+    assert arrow.newest("guest", arrow.table("guest", [])).num_rows == 0
