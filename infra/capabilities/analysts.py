@@ -56,7 +56,7 @@ class Analysts(Construct):
             query_string=text,
             work_group=self.workgroup.name,
         )
-        named.add_dependency(self.workgroup)
+        named.add_resource_dependency(self.workgroup)
 
 
 def saved_queries() -> list[Path]:
