@@ -38,7 +38,9 @@ from shared.storage.raw_lake import RawLake
 from shared.storage.unified_store import UnifiedStore
 
 CHUNK_LINES = 1_000
+"""Records whose rows are made into tables at once: few enough to stay in the processor's cache."""
 PIECE_ROWS = 20_000
+"""Rows after which a task hands its tables on: what bounds its memory."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from scripts.cli.queues import Queue
 from scripts.cli.stage import Options, Stage
 from scripts.cli.waiting import Patience
 from shared.errors import Misconfigured, NotFound
+from shared.pipeline.manifest import PENDING
 from shared.pipeline.poll_orders import PollOrder
 from shared.pipeline.sync_runs import SyncRun
 from shared.storage.raw_lake import RawObject
@@ -21,7 +22,6 @@ from shared.storage.sync_state import SyncRuns
 from shared.streams import Stream
 
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait at most.")]
-PENDING = "manifests/pending/"
 _ENDED = frozenset({"succeeded", "failed"})
 _JOB_ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR"})
 
