@@ -1,9 +1,9 @@
-"""What the workers of a batch do: map raw objects into pieces, and store the pieces of a bucket.
+"""What the workers of a batch do: map raw objects into Parquet and pieces, and upsert the pieces of a bucket.
 
-Nothing here knows Spark. Between the two steps lies a shuffle: a *piece* is an Arrow stream of rows of one
-entity and source, all in one bucket (a range of ids). Spark carries it as one opaque cell, so that no row
-ever passes through the JVM; a bucket then holds every version of its ids, is written as one file for each
-entity and source, and is upserted in the order of the primary key.
+Nothing here knows Spark. A task maps a group of raw objects and writes what they came to as one file for each
+entity and source. For PostgreSQL there follows a shuffle: a *piece* is an Arrow stream of rows of one entity, all
+in one bucket (a range of ids). Spark carries it as one opaque cell, so that no row ever passes through the JVM; a
+bucket then holds every version of its ids, and is upserted in the order of the primary key.
 """
 
 from __future__ import annotations
@@ -27,20 +27,21 @@ from botocore.config import Config
 from shared.errors import NotFound, Page, Refuse, Retry
 from shared.model import arrow
 from shared.model.columns import ENTITIES
-from shared.model.mapping import MappingContext, Refusal, Row
+from shared.model.mapping import MappingContext, Refusal
+from shared.pipeline.by_column import Chunk, map_chunks
 from shared.pipeline.envelope import lines
 from shared.pipeline.manifest import ObjectAddress
-from shared.pipeline.transform import Mapped, map_lines, refuse_object
+from shared.pipeline.transform import refuse_object
 from shared.storage.postgres import Database, conninfo_from_secret
 from shared.storage.processed_lake import ProcessedLake, parquet_key
 from shared.storage.quarantine import quarantined_rows
 from shared.storage.raw_lake import RawLake
 from shared.storage.unified_store import UnifiedStore
 
-CHUNK_LINES = 1_000
-"""Records whose rows are made into tables at once: few enough to stay in the processor's cache."""
-PIECE_ROWS = 20_000
-"""Rows after which a task hands its tables on: what bounds its memory."""
+CHUNK_LINES = 2_000
+"""Records that are mapped at once: few enough to stay in the processor's cache."""
+FLUSH_ROWS = 100_000
+"""Rows after which a task writes a row group and hands its pieces on: what bounds its memory."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,6 @@ class Batch(NamedTuple):
 
 class Piece(NamedTuple):
     entity: str
-    source: str
     rows: bytes
     """An Arrow stream of ``arrow.schema(entity)``."""
 
@@ -122,19 +122,32 @@ class Outcome:
 
 
 def map_group(
-    group: Sequence[ObjectAddress], batch: Batch, plan: Plan, report: Callable[[Outcome], None]
+    number: int, group: Sequence[ObjectAddress], batch: Batch, plan: Plan, report: Callable[[Outcome], None]
 ) -> Iterator[tuple[int, Piece]]:
-    """The objects of ``group`` as ``(bucket, piece)``; ``report`` is told what was done."""
-    outcome, tables = Outcome(), _Tables()
-    for key, body in _fetch(group, plan, outcome):
-        for mapped in _map(key, body, plan, outcome):
-            with outcome.timing("arrow"):
-                tables.add(mapped, batch)
-                pieces = list(tables.pieces(batch)) if tables.rows >= PIECE_ROWS else ()
-            yield from pieces
-    yield from tables.pieces(batch)
+    """Writes the group's Parquet files; its rows for PostgreSQL as ``(bucket, piece)``. ``report`` is told what was
+    done. Run twice, it writes the same files again."""
+    outcome, tables, files = Outcome(), _Tables(), _Files(number, batch)
+    with _no_garbage_collection():
+        for key, body in _fetch(group, plan, outcome):
+            for chunk in _map(key, body, plan, outcome):
+                tables.add(chunk, batch)
+                if tables.rows >= FLUSH_ROWS:
+                    yield from _flush(tables, files, batch, plan, outcome)
+        yield from _flush(tables, files, batch, plan, outcome)
+    with outcome.timing("parquet"):
+        files.put(_processed_lake(plan.processed_bucket), outcome)
     outcome.measure_memory()
     report(outcome)
+
+
+def _flush(tables: _Tables, files: _Files, batch: Batch, plan: Plan, outcome: Outcome) -> Iterator[tuple[int, Piece]]:
+    for (entity, source), table in tables.take():
+        with outcome.timing("parquet"):
+            files.write(entity, source, table)
+        if plan.upsert:
+            with outcome.timing("pieces"):
+                pieces = [(bucket, Piece(entity, arrow.ipc(part))) for bucket, part in _divided(table, batch.buckets)]
+            yield from pieces
 
 
 def _fetch(group: Sequence[ObjectAddress], plan: Plan, outcome: Outcome) -> Iterator[tuple[str, bytes | Refuse]]:
@@ -151,28 +164,27 @@ def _fetch(group: Sequence[ObjectAddress], plan: Plan, outcome: Outcome) -> Iter
         yield key, body
 
 
-def _map(key: str, body: bytes | Refuse, plan: Plan, outcome: Outcome) -> Iterator[Mapped]:
+def _map(key: str, body: bytes | Refuse, plan: Plan, outcome: Outcome) -> Iterator[Chunk]:
     if isinstance(body, Refuse):
-        yield _counted(refuse_object(key, body), outcome)
+        yield _counted(Chunk(refuse_object(key, body)), outcome)
         return
     context_of = partial(_context, plan)
-    parts = map_lines(key, lines(key, body), context_of, chunk=CHUNK_LINES)
-    with _no_garbage_collection():
-        while True:
-            with outcome.timing("map"):
-                mapped = next(parts, None)
-            if mapped is None:
-                return
-            yield _counted(mapped, outcome)
+    chunks = map_chunks(key, lines(key, body), context_of, CHUNK_LINES)
+    while True:
+        with outcome.timing("map"):
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield _counted(chunk, outcome)
 
 
-def _counted(mapped: Mapped, outcome: Outcome) -> Mapped:
-    outcome.records += mapped.records
-    for refusal in mapped.refusals:
+def _counted(chunk: Chunk, outcome: Outcome) -> Chunk:
+    outcome.records += chunk.mapped.records
+    for refusal in chunk.mapped.refusals:
         outcome.refused[refusal.reason] += 1
-    for (entity, rule, field_name), count in mapped.warned.items():
+    for (entity, rule, field_name), count in chunk.mapped.warned.items():
         outcome.warned[f"{entity}.{field_name}: {rule}"] += count
-    return mapped
+    return chunk
 
 
 @contextmanager
@@ -195,31 +207,55 @@ def _context(plan: Plan, vendor: str, property_id: str) -> MappingContext:
 
 
 class _Tables:
-    """Rows on their way into pieces. Each chunk becomes a table while its rows are still in the processor's cache;
-    several tables make one piece for each bucket, so that pieces are not many and small."""
+    """Rows as tables of each entity and source, until they are enough to be worth a row group."""
 
     def __init__(self) -> None:
         self.rows = 0
         self._tables: dict[tuple[str, str], list[pa.Table]] = defaultdict(list)
 
-    def add(self, mapped: Mapped, batch: Batch) -> None:
-        by_source: dict[tuple[str, str], list[Row]] = defaultdict(list)
-        for entity, rows in mapped.rows.items():
+    def add(self, chunk: Chunk, batch: Batch) -> None:
+        for entity, table in chunk.tables.items():
+            self._add(entity, chunk.source, table)
+        for entity, rows in chunk.mapped.rows.items():
             if rows:  # the rows of one raw object are of one vendor
-                by_source[entity, rows[0].source] = rows
-        for refusal in mapped.refusals:
-            by_source["quarantine", refusal.vendor] += quarantined_rows([refusal], batch.created_at)
-        for (entity, source), rows in by_source.items():
-            self._tables[entity, source].append(arrow.table(entity, rows))
-            self.rows += len(rows)
+                self._add(entity, rows[0].source, arrow.table(entity, rows))
+        for refusal in chunk.mapped.refusals:
+            rows = quarantined_rows([refusal], batch.created_at)
+            self._add("quarantine", refusal.vendor, arrow.table("quarantine", rows))
 
-    def pieces(self, batch: Batch) -> Iterator[tuple[int, Piece]]:
-        """Everything added so far, by bucket; then begins anew."""
-        for (entity, source), tables in self._tables.items():
-            for bucket, piece in _divided(pa.concat_tables(tables), batch.buckets):
-                yield bucket, Piece(entity, source, arrow.ipc(piece))
+    def _add(self, entity: str, source: str, table: pa.Table) -> None:
+        if table.num_rows:
+            self._tables[entity, source].append(table)
+            self.rows += table.num_rows
+
+    def take(self) -> Iterator[tuple[tuple[str, str], pa.Table]]:
+        """Everything added so far, by entity and source; then begins anew."""
+        for of_what, tables in self._tables.items():
+            yield of_what, pa.concat_tables(tables)
         self._tables.clear()
         self.rows = 0
+
+
+class _Files:
+    """The Parquet files of a group, one for each entity and source."""
+
+    def __init__(self, number: int, batch: Batch) -> None:
+        self._number = number
+        self._batch = batch
+        self._files: dict[tuple[str, str], arrow.ParquetFile] = {}
+
+    def write(self, entity: str, source: str, table: pa.Table) -> None:
+        if (entity, source) not in self._files:
+            self._files[entity, source] = arrow.ParquetFile(entity, self._batch.created_at)
+        self._files[entity, source].write(table)
+
+    def put(self, lake: ProcessedLake, outcome: Outcome) -> None:
+        for (entity, source), file in self._files.items():
+            content = file.close()
+            lake.put(parquet_key(entity, source, self._batch.batch_id, self._batch.created_at, self._number), content)
+            outcome.rows[entity] += file.rows
+            outcome.files += 1
+            outcome.file_bytes += len(content)
 
 
 def _divided(table: pa.Table, buckets: int) -> Iterator[tuple[int, pa.Table]]:
@@ -234,41 +270,24 @@ def _divided(table: pa.Table, buckets: int) -> Iterator[tuple[int, pa.Table]]:
         start += count
 
 
-# -- Store -------------------------------------------------------------------------------------------
+# -- Upsert ------------------------------------------------------------------------------------------
 
 
-def store_bucket(bucket: int, batch: Batch, pieces: Iterable[Piece], plan: Plan) -> Outcome:
-    """Writes the bucket's Parquet files and upserts its rows. Run twice, it does the same again."""
+def upsert_bucket(pieces: Iterable[Piece], plan: Plan) -> Outcome:
+    """Upserts a bucket's rows. Run twice, it changes nothing."""
     outcome = Outcome()
-    tables = _tables(pieces)
-    with outcome.timing("parquet"):
-        for (entity, source), table in tables.items():
-            key = parquet_key(entity, source, batch.batch_id, batch.created_at, bucket)
-            content = arrow.parquet(entity, table, batch.created_at)
-            _processed_lake(plan.processed_bucket).put(key, content)
-            outcome.rows[entity] += table.num_rows
-            outcome.files += 1
-            outcome.file_bytes += len(content)
-    if plan.upsert:
-        with outcome.timing("upsert"):
-            _upsert(tables, plan, outcome)
+    blobs: dict[str, list[bytes]] = defaultdict(list)
+    for piece in pieces:
+        blobs[piece.entity].append(piece.rows)
+    with outcome.timing("upsert"):
+        tables = {entity: arrow.from_ipc(parts) for entity, parts in blobs.items()}
+        _upsert(tables, _store(plan.database_secret), outcome)
     outcome.measure_memory()
     return outcome
 
 
-def _tables(pieces: Iterable[Piece]) -> dict[tuple[str, str], pa.Table]:
-    blobs: dict[tuple[str, str], list[bytes]] = defaultdict(list)
-    for piece in pieces:
-        blobs[piece.entity, piece.source].append(piece.rows)
-    return {key: arrow.from_ipc(parts) for key, parts in sorted(blobs.items())}
-
-
-def _upsert(tables: dict[tuple[str, str], pa.Table], plan: Plan, outcome: Outcome) -> None:
-    store = _store(plan.database_secret)
-    rows: dict[str, list[memoryview]] = defaultdict(list)
-    for (entity, _), table in tables.items():
-        if entity in ENTITIES:
-            rows[entity].append(arrow.csv(arrow.newest(entity, table)))
+def _upsert(tables: dict[str, pa.Table], store: UnifiedStore, outcome: Outcome) -> None:
+    rows = {entity: [arrow.csv(arrow.newest(entity, table))] for entity, table in tables.items() if entity in ENTITIES}
     try:
         written = store.upsert(rows)
     except psycopg.Error as error:
@@ -277,11 +296,8 @@ def _upsert(tables: dict[tuple[str, str], pa.Table], plan: Plan, outcome: Outcom
         raise Page(f"PostgreSQL does not take rows of the batch ({type(error).__name__})", fix=fix) from None
     for entity, count in written.items():
         outcome.written[entity] += count
-    refusals = [
-        _refusal(row) for (kind, _), table in tables.items() if kind == "quarantine" for row in table.to_pylist()
-    ]
-    if refusals:
-        store.quarantine(refusals)
+    if "quarantine" in tables:
+        store.quarantine([_refusal(row) for row in tables["quarantine"].to_pylist()])
 
 
 def _refusal(row: dict[str, object]) -> Refusal:

@@ -1,13 +1,14 @@
 """The Glue job: every pending manifest into Parquet and PostgreSQL, by Spark.
 
-Spark's part is distribution. A task fetches and maps a group of raw objects; a shuffle brings the rows of one
-range of ids together, as Arrow streams in opaque cells; a task stores each range. A manifest is moved to done
-only when all of its ranges are stored: a run that fails leaves it pending, and the next does it again, onto the
-same rows and the same file names.
+Spark's part is distribution. A task fetches and maps a group of raw objects and writes their Parquet files; a
+shuffle brings the rows of one range of ids together, as Arrow streams in opaque cells; a task upserts each range.
+A manifest is moved to done only when all of this is done: a run that fails leaves it pending, and the next does it
+again, onto the same rows and the same file names.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -16,13 +17,14 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from time import perf_counter
 from typing import Any
+from zipimport import zipimporter
 
 import boto3
 from pyspark import SparkContext
 from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
-from glue_jobs.batch import Batch, Outcome, Piece, Plan, map_group, store_bucket
+from glue_jobs.batch import Batch, Outcome, Piece, Plan, map_group, upsert_bucket
 from shared.errors import Misconfigured, PousadaError
 from shared.pipeline.manifest import Manifest
 from shared.settings import EnvironmentModel, read
@@ -33,9 +35,8 @@ from shared.storage.unified_store import UnifiedStore
 
 logger = logging.getLogger("pousada.etl")
 
-TASKS_PER_CORE = 4
-"""Enough that no core waits long for the last one. A task costs a Python worker some 50 ms before it does anything:
-PySpark has it read its packages' directories anew (importlib.invalidate_caches)."""
+TASKS_PER_CORE = 16
+"""Enough that no core waits long for the last one."""
 
 
 class Settings(EnvironmentModel, frozen=True):
@@ -100,27 +101,27 @@ def distribute(context: SparkContext, manifest: Manifest, plan: Plan) -> Outcome
     """Maps and stores the manifest's objects on the cluster; returns what all tasks did."""
     mapping: Accumulator[Outcome] = context.accumulator(Outcome(), _Adding())
     batch = Batch(manifest.batch_id, manifest.created_at, manifest.buckets)
-    groups = manifest.groups()
+    groups = list(enumerate(manifest.groups()))
 
     def map_groups(some: Iterable[Any]) -> Iterator[tuple[int, Piece]]:
-        for group in some:
-            yield from map_group(group, batch, plan, mapping.add)
+        _settle()
+        for number, group in some:
+            yield from map_group(number, group, batch, plan, mapping.add)
 
-    def store_partition(bucket: int, pieces: Iterable[tuple[int, Piece]]) -> Iterator[Outcome]:
-        yield store_bucket(bucket, batch, (piece for _, piece in pieces), plan)
-
-    stored = (
-        context.parallelize(groups, max(1, min(len(groups), TASKS_PER_CORE * context.defaultParallelism)))
-        .mapPartitions(map_groups)
+    def upsert_buckets(pieces: Iterable[tuple[int, Piece]]) -> Iterator[Outcome]:
+        _settle()
         # A bucket is one partition, and so one task.
-        .partitionBy(batch.buckets, _itself)
-        .mapPartitionsWithIndex(store_partition)
-        .collect()
-    )
-    total = Outcome().add(mapping.value)
-    for outcome in stored:
-        total.add(outcome)
-    return total
+        yield upsert_bucket((piece for _, piece in pieces), plan)
+
+    tasks = max(1, min(len(groups), TASKS_PER_CORE * context.defaultParallelism))
+    mapped = context.parallelize(groups, tasks).mapPartitions(map_groups)
+    total = Outcome()
+    if plan.upsert:
+        for outcome in mapped.partitionBy(batch.buckets, _itself).mapPartitions(upsert_buckets).collect():
+            total.add(outcome)
+    else:
+        mapped.count()  # there are no pieces: the files are all there is
+    return total.add(mapping.value)
 
 
 def plan_of(settings: Settings, upsert: bool = True) -> Plan:
@@ -132,6 +133,22 @@ def plan_of(settings: Settings, upsert: bool = True) -> Plan:
         time_zones=_time_zones(settings.integrations_table),
         upsert=upsert,
     )
+
+
+def _settle() -> None:
+    """Spares a worker what PySpark has it do anew for each task, 50 to 150 ms.
+
+    It forgets what it knows of the module path, and a zip file on it, as PySpark's own is, is read again; after
+    the task it looks for garbage among all that was ever imported.
+    """
+    for finder in sys.path_importer_cache.values():
+        if isinstance(finder, zipimporter):
+            finder.invalidate_caches = _nothing  # type: ignore[method-assign]
+    gc.freeze()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _itself(bucket: int) -> int:
@@ -155,6 +172,8 @@ def session() -> SparkSession:
         SparkSession.builder.appName("pousada-etl")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
+        # Pieces are compressed already.
+        .config("spark.shuffle.compress", "false")
     )
     if "GLUE_PYTHON_VERSION" not in os.environ and "SPARK_MASTER" not in os.environ:
         cores = os.environ.get("POUSADA_SPARK_CORES", "*")

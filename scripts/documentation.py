@@ -119,11 +119,11 @@ def _lake() -> str:
 ## In the lake
 
 A file is `{table}/source={vendor}/year=YYYY/month=MM/day=DD/{batch}-{n}.parquet` in the bucket
-`{prefix}-{stage}-processed`: one for each batch, range of ids, table and vendor. Rows come there with the next run of
-the batch job. A batch that is repeated writes the same files again. Files are added and never changed: a table is the
-history of every record as it came, so that the same content stands there more than once where a webhook and a poll both
-brought it. Of a quarantined record the lake tells that it was refused; whether it has been resolved since, PostgreSQL
-alone.
+`{prefix}-{stage}-processed`: one for each batch, group of its raw objects, table and vendor. Rows come there with the
+next run of the batch job. A batch that is repeated writes the same files again. Files are added and never changed: a
+table is the history of every record as it came, so that the same content stands there more than once where a webhook
+and a poll both brought it. Of a quarantined record the lake tells that it was refused; whether it has been resolved
+since, PostgreSQL alone.
 
 | partition column | Athena | meaning |
 | --- | --- | --- |

@@ -49,7 +49,9 @@ os.environ |= {
 }
 
 # How long an example takes says more of what else the machine does than of the code.
-hypothesis.settings.register_profile("pousada", deadline=None)
+hypothesis.settings.register_profile(
+    "pousada", deadline=None, max_examples=int(os.environ.get("POUSADA_EXAMPLES", "100"))
+)
 hypothesis.settings.load_profile("pousada")
 
 

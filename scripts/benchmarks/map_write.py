@@ -23,7 +23,8 @@ def main() -> None:
     try:
         context, plan = spark.sparkContext, plan_of(settings, upsert=False)
         batches = Manifests(settings.work_bucket, boto3.client("s3")).gather().batches
-        warm_up = batches[0].objects[: context.defaultParallelism]
+        groups = batches[0].groups()[: context.defaultParallelism]  # one for each worker
+        warm_up = tuple(address for group in groups for address in group)
         distribute(context, msgspec.structs.replace(batches[0], batch_id="warm-up", objects=warm_up), plan)
         for batch in batches:
             began = perf_counter()

@@ -11,6 +11,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -20,6 +22,7 @@ from msgspec.structs import astuple
 from shared.model.columns import Column, columns, lake_columns, order_columns
 from shared.model.mapping import Row
 from shared.model.money import minor_digits
+from shared.model.vectors import Vector
 
 _TYPES: dict[type, pa.DataType] = {
     UUID: pa.string(),
@@ -31,7 +34,8 @@ _TYPES: dict[type, pa.DataType] = {
     Decimal: pa.decimal128(18, 4),
     list: pa.list_(pa.string()),
 }
-# A dictionary of values that hardly repeat is built in vain and then thrown away.
+# A dictionary of values that hardly repeat is built in vain and then thrown away; their least and greatest in a file
+# rule nothing out.
 _ALMOST_UNIQUE = frozenset(
     {
         "id",
@@ -70,6 +74,24 @@ def table(entity: str, rows: Sequence[Row]) -> pa.Table:
     return pa.table([_array(values[field.name], field.type) for field in wanted], wanted)
 
 
+def column_table(entity: str, row: Row, length: int, keep: npt.NDArray[np.int64] | None) -> pa.Table:
+    """A ``row`` whose every field is a ``Vector`` of ``length`` records, or the one value of all, as a table.
+
+    Of the records ``keep`` alone, where they are given by number, and of those that have an external id.
+    """
+    wanted = schema(entity)
+    count = length if keep is None else len(keep)
+
+    def array(value: Any, kind: pa.DataType) -> pa.Array:
+        if not isinstance(value, Vector):
+            return pa.repeat(pa.scalar(value, kind), count)
+        return value.array(kind) if keep is None else value.kept(kind, keep)
+
+    made = pa.table([array(getattr(row, field.name), field.type) for field in wanted], wanted)
+    names = made["external_id"]
+    return made.filter(names.is_valid()) if names.null_count else made
+
+
 def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
     """Much of a page is one and the same object in every row (the hotel, the time of receipt): converted once."""
     first = values[0]
@@ -78,16 +100,35 @@ def _array(values: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind)
 
 
-def parquet(entity: str, rows: pa.Table, synced_at: datetime) -> bytes:
-    """``rows`` of one source as a Parquet file."""
-    if "synced_at" in lake_schema(entity).names:
-        stamp = pa.scalar(synced_at, pa.timestamp("us", tz="UTC"))
-        rows = rows.append_column("synced_at", pa.repeat(stamp, rows.num_rows))
-    sink = io.BytesIO()
-    wanted = lake_schema(entity).names
-    shared = [name for name in wanted if name not in _ALMOST_UNIQUE]
-    pq.write_table(rows.select(wanted), sink, compression="zstd", compression_level=1, use_dictionary=shared)
-    return sink.getvalue()
+class ParquetFile:
+    """A Parquet file of one entity and source, written a row group at a time."""
+
+    def __init__(self, entity: str, synced_at: datetime) -> None:
+        self.rows = 0
+        self._schema = lake_schema(entity)
+        self._stamp = pa.scalar(synced_at, pa.timestamp("us", tz="UTC"))
+        self._sink = io.BytesIO()
+        shared = [name for name in self._schema.names if name not in _ALMOST_UNIQUE]
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=shared,
+            write_statistics=shared,
+        )
+
+    def write(self, rows: pa.Table) -> None:
+        """``rows``, of ``schema(entity)``, as one more row group."""
+        self.rows += rows.num_rows
+        if "synced_at" in self._schema.names:
+            rows = rows.append_column(self._schema.field("synced_at"), pa.repeat(self._stamp, rows.num_rows))
+        self._writer.write_table(rows.select(self._schema.names), max(1, rows.num_rows))
+
+    def close(self) -> bytes:
+        """The whole file."""
+        self._writer.close()
+        return self._sink.getvalue()
 
 
 def csv(rows: pa.Table) -> memoryview:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any
 
 import phonenumbers
 import pycountry
@@ -15,10 +15,11 @@ from stdnum.pt import nif
 
 # A subset of what email_validator accepts, so that the fast road never says yes where it says no.
 _PLAIN_EMAIL = re.compile(
-    r"[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+"
-    r"(?!(?:test|invalid|local|localhost|onion|arpa|alt)$)[a-z]{2,24}",
+    r"[A-Za-z0-9]++(?:[._+-][A-Za-z0-9]++)*+@(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)+"
+    r"(?!(?:test|invalid|local|localhost|onion|arpa|alt)$)[a-z]{2,24}+",
     re.ASCII,
 )
+_E164 = re.compile(r"\+[0-9]{1,15}")
 # Where most guests of the first market come from: their numbers' lengths are read from phonenumbers' own metadata.
 _PLAIN_REGIONS = (
     *("PT", "ES", "BR", "FR", "GB", "DE", "IT", "IE", "NL"),
@@ -54,45 +55,27 @@ def e164(phone: str, country: str | None) -> str | None:
     """
     if phone[:2] == "00" and country in _DIALLING_00:
         phone = f"+{phone[2:]}"
-    if _is_plain_phone(phone):
+    if _plain_phone().fullmatch(phone):
         return phone
     return _rare_e164(phone, country)
 
 
 def is_e164(phone: str) -> bool:
     """Whether ``phone`` has E.164's form, as what ``e164`` gives back has: a plus, and at most 15 digits."""
-    return phone[0] == "+" and phone[1:].isdigit() and phone.isascii() and len(phone) <= 16
-
-
-def _is_plain_phone(phone: str) -> bool:
-    """Whether it is an international number of ``_PLAIN_REGIONS`` that phonenumbers would give back as it is."""
-    if phone[:1] != "+" or not (phone[1:].isdigit() and phone.isascii()):
-        return False
-    plans = _plans()
-    for digits in (4, 3, 2):
-        plan = plans.get(phone[:digits])
-        if plan:
-            return len(phone) in plan.lengths and not phone.startswith(plan.trunks, digits)
-    return False
-
-
-class _Plan(NamedTuple):
-    lengths: frozenset[int]
-    """Possible ones, of the whole number."""
-    trunks: tuple[str, ...]
-    """What parsing would take off the national number's front."""
+    return _E164.fullmatch(phone) is not None
 
 
 @cache
-def _plans() -> dict[str, _Plan]:
-    """By prefix, from phonenumbers' own metadata."""
+def _plain_phone() -> re.Pattern[str]:
+    """International numbers of ``_PLAIN_REGIONS`` that phonenumbers would give back as they are: of a possible
+    length, and not begun with what parsing takes off the national number's front. From its own metadata."""
     plans = {}
     for region in _PLAIN_REGIONS:
         metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region(region)
-        prefix = f"+{metadata.country_code}"
-        lengths = frozenset(len(prefix) + length for length in metadata.general_desc.possible_length)
-        plans[prefix] = _Plan(lengths, _trunks(metadata.national_prefix_for_parsing))
-    return plans
+        lengths = "|".join(rf"\d{{{length}}}" for length in sorted(metadata.general_desc.possible_length))
+        trunks = "|".join(_trunks(metadata.national_prefix_for_parsing))
+        plans[metadata.country_code] = rf"{metadata.country_code}(?!{trunks})(?:{lengths})"
+    return re.compile(rf"\+(?:{'|'.join(plans.values())})", re.ASCII)
 
 
 def _trunks(pattern: str | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ beside the model, not in the pipeline, because a vendor's mapping names other re
 from __future__ import annotations
 
 from hashlib import sha1, sha256
+from typing import overload
 from uuid import UUID, uuid5
 
 NAMESPACE = UUID("5c1d6a0e-6f0b-5c86-9f0e-3a1d1c6c2b7e")
@@ -17,8 +18,17 @@ _namespace = NAMESPACE.bytes
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
-def record_id(source: str, hotel_id: str, entity: str, external_id: str) -> str:
-    """The id as text. Equal to ``str(uuid5(NAMESPACE, …))`` and four times as fast: it runs for every row."""
+@overload
+def record_id(source: str, hotel_id: str, entity: str, external_id: str) -> str: ...
+@overload
+def record_id(source: str, hotel_id: str, entity: str, external_id: None) -> None: ...
+def record_id(source: str, hotel_id: str, entity: str, external_id: str | None) -> str | None:
+    """The id as text; None for what has no external id.
+
+    Equal to ``str(uuid5(NAMESPACE, …))`` and four times as fast: it runs for every row.
+    """
+    if external_id is None:
+        return None
     name = f"{source}:{hotel_id}:{entity}:{external_id}"
     digest = sha1(_namespace + name.encode()).hexdigest()  # noqa: S324 - RFC 9562 prescribes it, and nothing is secret
     variant = _VARIANT[digest[16]]

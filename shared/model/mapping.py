@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -26,13 +27,22 @@ class Warned(Counter[tuple[str, str, str]]):
         return "unknown"
 
 
-@dataclass(slots=True)
+@dataclass
 class MappingContext:
     """What a mapping may know besides the record: the property it came from, and its calendar."""
 
     property_id: str
     time_zone: tzinfo = UTC
     warned: Warned = field(default_factory=Warned)
+
+    def each(self, function: Callable[..., Any], *values: Any) -> Any:
+        """``function(*values)``: a mapper computes by this alone, so that it works on columns as well as on a record.
+
+        In a batch a record's field is the column of that field in thousands of records, and ``each`` applies the
+        function to every record's values (``shared.model.vectors``). The function must depend on its values alone,
+        and give the same for values that are equal.
+        """
+        return function(*values)
 
     @classmethod
     def of(cls, property_id: str, time_zone: str | None) -> MappingContext:
@@ -42,12 +52,24 @@ class MappingContext:
     def belongs(self, property_id: str | None) -> None:
         """Raises Unmappable where a record names a property, and it is not this one: one hotel's secret or
         credentials must not write another's rows."""
-        if property_id != self.property_id and property_id:
-            raise Unmappable("the record is another property's", reason="property_mismatch", field="property_id")
+        self.each(_same_property, property_id, self.property_id)
 
-    def local_date(self, instant: datetime) -> date:
-        """The hotel's calendar date at ``instant``."""
-        return instant.astimezone(self.time_zone).date()
+
+def _same_property(named: str | None, wanted: str) -> None:
+    if named != wanted and named:
+        raise Unmappable("the record is another property's", reason="property_mismatch", field="property_id")
+
+
+def none_if_empty(text: str | None) -> str | None:
+    """Vendors send an empty text for nothing."""
+    return text or None
+
+
+def required(value: Any, field: str) -> Any:
+    """``value``. Raises Unmappable where it is None."""
+    if value is None:
+        raise Unmappable(f"{field} is malformed", reason="malformed_field", field=field)
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from functools import lru_cache
 
+import msgspec
 from iso4217 import Currency
+
+from shared.errors import Unmappable
 
 # XXX, XTS and the metals have no minor unit; two digits keep what is sent.
 _DEFAULT_DIGITS = 2
@@ -28,25 +29,44 @@ def minor_digits(currency: str | None) -> int:
     return _DIGITS.get(currency, _DEFAULT_DIGITS)
 
 
-@lru_cache(maxsize=512)
-def amounts_in(currency: str | None) -> Callable[[Decimal | None], Decimal | None]:
-    """Gives an amount the currency's number of digits: 450 EUR → 450.00, 450 JPY → 450.
+def read_amount(written: msgspec.Raw, currency: str | None, field: str) -> Decimal | None:
+    """The amount that a vendor's JSON holds at ``field``, in its currency's digits; None for null and an empty text.
 
-    A vendor that computes in floats sends 103.49999999; it means 103.50 (half to even). The function raises
-    ValueError for what is no amount: NaN, infinities, 10**14 and more.
+    It may be a number, or a text with separators, of which the last is the decimal one: "450,00", "1.234,50",
+    "1,234.50". Raises Unmappable (``malformed_field``) for anything else, and ValueError as ``amount_in`` does.
+    """
+    text = bytes(written).decode(errors="replace")
+    if text == "null":
+        return None
+    try:
+        if text.startswith('"') and not (text := _without_thousands(msgspec.json.decode(text))):
+            return None
+        amount = Decimal(text)
+    except (ArithmeticError, msgspec.DecodeError):
+        raise Unmappable(f"{field} is malformed", reason="malformed_field", field=field) from None
+    return amount_in(amount, currency)
+
+
+def _without_thousands(text: str) -> str:
+    text = text.strip().replace(" ", "").replace("\u00a0", "")
+    thousands, point = (".", ",") if text.rfind(",") > text.rfind(".") else (",", ".")
+    return text.replace(thousands, "").replace(point, ".")
+
+
+def amount_in(amount: Decimal, currency: str | None) -> Decimal:
+    """``amount`` with the currency's number of digits: 450 EUR → 450.00, 450 JPY → 450.
+
+    A vendor that computes in floats sends 103.49999999; it means 103.50 (half to even). Raises ValueError for
+    what is no amount: NaN, infinities, 10**14 and more.
     """
     quantum = _QUANTA.get(currency, _DEFAULT_QUANTUM)
-
-    def in_digits(amount: Decimal | None) -> Decimal | None:
-        # NaN and infinities have no quantum but their own.
-        if amount is None or (amount.same_quantum(quantum) and amount.adjusted() < _LARGEST_DIGITS):
-            return amount
-        if not amount.is_finite() or amount.adjusted() > _LARGEST_DIGITS:
-            raise ValueError("not an amount of money")
-        with localcontext(prec=28):
-            rounded = amount.quantize(quantum, rounding=ROUND_HALF_EVEN)
-        if rounded.adjusted() >= _LARGEST_DIGITS:
-            raise ValueError("not an amount of money that the columns hold")
-        return rounded
-
-    return in_digits
+    # NaN and infinities have no quantum but their own.
+    if amount.same_quantum(quantum) and amount.adjusted() < _LARGEST_DIGITS:
+        return amount
+    if not amount.is_finite() or amount.adjusted() > _LARGEST_DIGITS:
+        raise ValueError("not an amount of money")
+    with localcontext(prec=28):
+        rounded = amount.quantize(quantum, rounding=ROUND_HALF_EVEN)
+    if rounded.adjusted() >= _LARGEST_DIGITS:
+        raise ValueError("not an amount of money that the columns hold")
+    return rounded

@@ -7,7 +7,7 @@ number such as ``450.00`` keeps its digits and the raw lake can always be mapped
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -77,9 +77,14 @@ def decoder_of(payload: type) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(Envelope[payload])  # type: ignore[valid-type]
 
 
-def lines(key: str, body: bytes) -> Iterator[bytes]:
+@cache
+def record_decoder(payload: type) -> msgspec.json.Decoder[Any]:
+    """Reads a payload of the type ``payload`` alone."""
+    return msgspec.json.Decoder(payload)
+
+
+def lines(key: str, body: bytes) -> list[bytes]:
     """The envelopes' texts in the raw object at ``key`` (already decompressed), in order."""
-    if key.endswith((".ndjson", ".ndjson.gz")):
-        yield from (line for line in body.split(b"\n") if line.strip())
-    else:
-        yield body
+    if not key.endswith((".ndjson", ".ndjson.gz")):
+        return [body]
+    return [line for line in body.split(b"\n") if line and not line.isspace()]

@@ -23,9 +23,9 @@ BUCKET_BYTES = 4 * 1024 * 1024
 MERGED_OBJECTS = 10_000
 MERGED_BYTES = 2 * 1024**3
 """Where one batch ends when small manifests are merged into it."""
-GROUP_BYTES = 1024 * 1024
-GROUP_OBJECTS = 500
-"""What one map task reads at most, if it is more than one object."""
+GROUP_BYTES = 4 * 1024 * 1024
+GROUP_OBJECTS = 2_500
+"""What makes one file for each entity, if it is more than one object: small ones are fetched for longer."""
 
 
 class ObjectAddress(msgspec.Struct, frozen=True, order=True):
@@ -62,11 +62,11 @@ class Manifest(msgspec.Struct, frozen=True):
 
     @property
     def buckets(self) -> int:
-        """Into how many ranges of ids the batch's rows are divided: bounds a worker's memory, and fixes the files."""
+        """Into how many ranges of ids the batch's rows are divided for PostgreSQL: bounds a worker's memory."""
         return 1 + self.size // BUCKET_BYTES
 
     def groups(self) -> list[tuple[ObjectAddress, ...]]:
-        """The objects divided among map tasks: big ones alone, small ones together."""
+        """The objects divided among map tasks, big ones alone and small ones together: fixes the files."""
         groups: list[list[ObjectAddress]] = []
         room = 0
         for address in self.objects:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from shared.model.identity import record_id
 from shared.model.mapping import MappingContext, Refusal, Row, Warned
 from shared.pipeline import envelope as envelopes
 from shared.pipeline import raw_keys, rules
-from shared.pipeline.envelope import Envelope, decoder_of
+from shared.pipeline.envelope import Envelope, decoder_of, record_decoder
 from shared.vendors.registry import part
 
 ContextOf = Callable[[str, str], MappingContext]
@@ -54,17 +55,15 @@ def map_object(key: str, body: bytes, context_of: ContextOf) -> Mapped:
     return mapped
 
 
-def map_lines(key: str, lines: Iterable[bytes], context_of: ContextOf, chunk: int = 10_000) -> Iterator[Mapped]:
+def map_lines(key: str, lines: Sequence[bytes], context_of: ContextOf, chunk: int = 10_000) -> Iterator[Mapped]:
     """As ``map_object``, ``chunk`` lines at a time: a page of any size is mapped in bounded memory."""
     try:
-        address = raw_keys.parse(key)
-        mapper = _ObjectMapper(address, key, context_of(address.vendor, address.property_id))
+        mapper = RecordMapper.of(key, context_of)
     except (Malformed, NotFound) as error:
         yield refuse_object(key, error)
         return
-    numbered = enumerate(lines)
-    while piece := list(islice(numbered, chunk)):
-        yield mapper.map_lines(piece)
+    for first in range(0, len(lines), chunk):
+        yield mapper.map_lines(enumerate(lines[first : first + chunk], first))
 
 
 def refuse_object(key: str, error: Refuse) -> Mapped:
@@ -87,28 +86,36 @@ def map_payload(vendor: str, entity: str, payload: bytes, context: MappingContex
     version = part(vendor, "mapping").VERSION
     rows = _map_record(vendor, entity, part(vendor, "payloads").decode(payload, entity), context)
     for kind, row in rows:
-        _identify(kind, row, vendor, context.property_id, version)
+        _identify(kind, row, vendor, context, version)
         rules.hold(kind, row, context.warned)
     return rows
 
 
-class _ObjectMapper:
+class RecordMapper:
     """Maps the envelopes of one raw object; what they share is looked up once, for this is the hot loop."""
 
     def __init__(self, address: raw_keys.RawAddress, key: str, context: MappingContext) -> None:
+        self.context = context
+        self.vendor = address.vendor
         self._address = address
         self._key = key
-        self._context = context
         self._version: int = part(address.vendor, "mapping").VERSION
         # What the key promises of every envelope; one that says otherwise is read by what it says itself.
-        self._kind = "event" if address.channel == "webhooks" else "entity"
-        self._entity = _entity(address.vendor, **{self._kind: address.kind})
+        kind = "event" if address.channel == "webhooks" else "entity"
+        self._kind_of = attrgetter(kind)
+        self.entity = _entity(address.vendor, **{kind: address.kind})
         records = part(address.vendor, "payloads").RECORDS
-        self._plain = decoder_of(records[self._entity]) if self._entity in records else None
+        self._decode = decoder_of(records[self.entity]).decode if self.entity in records else None
+
+    @classmethod
+    def of(cls, key: str, context_of: ContextOf) -> RecordMapper:
+        """Raises Malformed or NotFound: the key is none, or nobody onboarded its property."""
+        address = raw_keys.parse(key)
+        return cls(address, key, context_of(address.vendor, address.property_id))
 
     def map_lines(self, numbered: Iterable[tuple[int, bytes]]) -> Mapped:
         mapped = Mapped()
-        self._context.warned = mapped.warned
+        self.context.warned = mapped.warned
         for number, line in numbered:
             mapped.records += 1
             try:
@@ -122,52 +129,80 @@ class _ObjectMapper:
         return mapped
 
     def _rows(self, line: bytes, number: int) -> list[tuple[str, Row]]:
-        envelope, entity, record = self._read(line)
-        context, received_at, key = self._context, envelope.received_at, self._key
-        rows = _map_record(self._address.vendor, entity, record, context)
+        envelope, entity = self._read(line)
+        rows = _map_record(self.vendor, entity, envelope.payload, self.context)
         for kind, row in rows:
-            _identify(kind, row, self._address.vendor, context.property_id, self._version)
-            row.raw_received_at = received_at
-            row.raw_key = key
+            self.identify(kind, row, self.context)
+            row.raw_received_at = envelope.received_at
             row.raw_line = number
-            rules.hold(kind, row, context.warned)
+            rules.hold(kind, row, self.context.warned)
         return rows
 
-    def _read(self, line: bytes) -> tuple[Envelope[Any], str, Any]:
-        """Envelope, entity and typed record: in one pass where they are as the key promises."""
-        if self._plain is not None and _NUL not in line:
+    def page_of(self, line: bytes) -> Page | None:
+        """What the line of a page says to read the other lines by; None where it is not plain."""
+        try:
+            envelope = envelopes.decode(line)
+        except Malformed:
+            return None
+        payload = bytes(envelope.payload)
+        before, _, after = line.partition(payload)
+        if self._decode is None or not self._is_promised(envelope) or not before.endswith(b'"payload":'):
+            return None
+        return Page(before, after, envelope.received_at, self.vendor, self.entity)
+
+    def map(self, record: Any, context: MappingContext) -> list[tuple[str, Row]]:
+        """The content of what a plain record leads to; raises what the vendor's functions raise."""
+        rows: list[tuple[str, Row]] = part(self.vendor, "mapping").MAPPERS[self.entity](record, context)
+        return rows
+
+    def identify(self, kind: str, row: Row, context: MappingContext) -> None:
+        """What the pipeline knows of a row besides its content and its line."""
+        _identify(kind, row, self.vendor, context, self._version)
+        row.raw_key = self._key
+
+    def _read(self, line: bytes) -> tuple[Envelope[Any], str]:
+        """Envelope, with its record typed, and entity: in one pass where they are as the key promises.
+
+        Raises Malformed or Unmappable.
+        """
+        if self._decode is not None and not _may_hold_nul(line):
             try:
-                envelope = self._plain.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                envelope: Envelope[Any] = self._decode(line)
+            except UNREADABLE:
                 return self._read_carefully(line)
-            promised = self._address
-            if (
-                envelope.property_id == promised.property_id
-                and envelope.vendor == promised.vendor
-                and getattr(envelope, self._kind) == promised.kind
-            ):
-                return envelope, self._entity, envelope.payload
+            if self._is_promised(envelope):
+                return envelope, self.entity
         return self._read_carefully(line)
 
-    def _read_carefully(self, line: bytes) -> tuple[Envelope[Any], str, Any]:
+    def _is_promised(self, envelope: Envelope[Any]) -> bool:
+        """Whether the envelope says of itself what the object's key says of all."""
+        promised = self._address
+        return (
+            envelope.property_id == promised.property_id
+            and envelope.vendor == promised.vendor
+            and self._kind_of(envelope) == promised.kind
+        )
+
+    def _read_carefully(self, line: bytes) -> tuple[Envelope[Any], str]:
         if _NUL_CHARACTER.search(line):
             raise Unmappable("a text holds the character NUL, which PostgreSQL cannot store", reason="nul_character")
         envelope = envelopes.decode(line)
-        if envelope.vendor != self._address.vendor or envelope.property_id != self._address.property_id:
+        if envelope.vendor != self.vendor or envelope.property_id != self._address.property_id:
             raise Unmappable("the envelope is another property's", reason="property_mismatch", field="property_id")
         entity = _entity(envelope.vendor, entity=envelope.entity, event=envelope.event)
         if entity not in ENTITIES:
             raise Unmappable("no known event or entity", reason="unknown_event", field="event")
-        return envelope, entity, part(envelope.vendor, "payloads").decode(envelope.payload, entity)
+        record = part(envelope.vendor, "payloads").decode(envelope.payload, entity)
+        return msgspec.structs.replace(envelope, payload=record), entity
 
     def _refusal(self, error: PousadaError, line: bytes, number: int) -> Refusal:
         try:
             envelope = envelopes.decode(line)
         except Malformed:
             envelope = None
-        entity = _entity(self._address.vendor, entity=envelope.entity, event=envelope.event) if envelope else ""
+        entity = _entity(self.vendor, entity=envelope.entity, event=envelope.event) if envelope else ""
         return Refusal(
-            vendor=self._address.vendor,
+            vendor=self.vendor,
             property_id=self._address.property_id,
             entity=entity if entity in ENTITIES else "unknown",
             reason=str(error.facts.get("reason", "unmappable")),
@@ -177,6 +212,44 @@ class _ObjectMapper:
             mapping_version=self._version,
             received_at=envelope.received_at if envelope else None,
         )
+
+
+class Page:
+    """The lines of one page differ in their records alone: around them stands the same envelope.
+
+    So a line that begins and ends like another, with one JSON value between, is that envelope around this value.
+    """
+
+    def __init__(self, before: bytes, after: bytes, received_at: datetime, vendor: str, entity: str) -> None:
+        self.received_at = received_at
+        self._before, self._after = before, after
+        self._inside = slice(len(before), -len(after))
+        self._entity = entity
+        self._payloads = part(vendor, "payloads")
+        self._decode = record_decoder(self._payloads.RECORDS[entity]).decode
+
+    def record(self, line: bytes) -> Any:
+        """The line's record, typed; None where the line is of another envelope, or its record cannot be read."""
+        if not (line.startswith(self._before) and line.endswith(self._after)) or _may_hold_nul(line):
+            return None
+        payload = line[self._inside]
+        try:
+            return self._decode(payload)
+        except UNREADABLE:
+            pass
+        try:
+            return self._payloads.decode(payload, self._entity)
+        except Unmappable:
+            return None
+
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises on a text."""
+
+
+def _may_hold_nul(line: bytes) -> bool:
+    # One byte is found far sooner than six: where nothing is escaped, NUL is not.
+    return b"\\" in line and _NUL in line
 
 
 _NUL = rb"\u0000"
@@ -195,13 +268,13 @@ def _map_record(vendor: str, entity: str, record: Any, context: MappingContext) 
         raise Unmappable("an amount is not a number of money", reason="malformed_amount") from None
     except OverflowError:
         raise Unmappable("an instant lies outside the calendar", reason="malformed_instant") from None
-    return rows
+    return [(kind, row) for kind, row in rows if row.external_id is not None]
 
 
-def _identify(entity: str, row: Row, vendor: str, property_id: str, version: int) -> None:
-    """What the pipeline knows, and the vendor's mapping need not repeat."""
+def _identify(entity: str, row: Row, vendor: str, context: MappingContext, version: int) -> None:
+    """What the vendor's mapping need not repeat."""
     if row.id is None:
-        row.id = record_id(vendor, property_id, entity, row.external_id)
+        row.id = context.each(record_id, vendor, context.property_id, entity, row.external_id)
     row.source = vendor
-    row.hotel_id = property_id
+    row.hotel_id = context.property_id
     row.mapping_version = version

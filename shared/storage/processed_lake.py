@@ -1,4 +1,4 @@
-"""The processed bucket: Parquet, one file for each batch, bucket, entity and vendor (DESIGN.md §3)."""
+"""The processed bucket: Parquet, one file for each batch, group of raw objects, entity and vendor (DESIGN.md §3)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 from shared.model.columns import TABLES
 
 
-def parquet_key(entity: str, source: str, batch_id: str, created_at: datetime, bucket: int) -> str:
+def parquet_key(entity: str, source: str, batch_id: str, created_at: datetime, group: int) -> str:
     """``{table}/source={vendor}/year=YYYY/month=MM/day=DD/{batch}-{n}.parquet``, the same at every run of the batch."""
-    return f"{TABLES[entity]}/source={source}/{created_at:year=%Y/month=%m/day=%d}/{batch_id}-{bucket:05d}.parquet"
+    return f"{TABLES[entity]}/source={source}/{created_at:year=%Y/month=%m/day=%d}/{batch_id}-{group:05d}.parquet"
 
 
 class ProcessedLake:

@@ -114,20 +114,22 @@ def _compressed(content: bytes) -> bytes:
 
 def _decompressed(key: str, stored: bytes, largest: int) -> bytes:
     """A gzip file may be several members one after the other; ``largest`` bounds their sum."""
-    plain = bytearray()
+    members: list[bytes] = []
+    room = largest
     while True:
         member = zlib.decompressobj(wbits=_GZIP)
         try:
-            plain += member.decompress(stored, largest + 1 - len(plain))
+            members.append(member.decompress(stored, room + 1))
         except zlib.error:
             raise _not_gzip(key) from None
-        if len(plain) > largest:
+        room -= len(members[-1])
+        if room < 0:
             raise _too_large(key)
         if not member.eof:
             raise _not_gzip(key)
         stored = member.unused_data
         if not stored:
-            return bytes(plain)
+            return members[0] if len(members) == 1 else b"".join(members)
 
 
 def _not_gzip(key: str) -> Malformed:

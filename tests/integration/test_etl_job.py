@@ -116,7 +116,7 @@ def test_a_batch_of_many_buckets_is_as_good_as_one(spark, connection, manifests,
 
     assert (outcome.records, outcome.rows["booking"], outcome.written["booking"]) == (60, 60, 20)
     assert {version for _, version in bookings(connection)} == {1}
-    assert len(RESOURCES.files(RESOURCES.processed, "bookings/")) == 8
+    assert len(RESOURCES.files(RESOURCES.processed, "bookings/")) == 3
     adults = connection.execute("SELECT DISTINCT adults FROM hotel.bookings").fetchall()
     assert adults == [(2,)]  # of equal times, the last raw key stands
 
@@ -217,7 +217,7 @@ def test_it_tells_what_it_did_on_one_line(spark, connection, manifests, caplog) 
     run(spark)
     (line,) = (json.loads(record.message) for record in caplog.records if record.name == "pousada.etl")
     assert (line["message"], line["batch"], line["records"]) == ("stored", manifest.batch_id, 1)
-    assert {"fetch", "map", "arrow", "parquet", "upsert", "total"} <= set(line["seconds"])
+    assert {"fetch", "map", "parquet", "pieces", "upsert", "total"} <= set(line["seconds"])
 
 
 def test_a_manifest_without_objects_is_done_at_once(spark, connection, manifests) -> None:

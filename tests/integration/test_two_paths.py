@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from glue_jobs import batch
-from glue_jobs.batch import Batch, Plan, map_group, store_bucket
+from glue_jobs.batch import Batch, Plan, map_group, upsert_bucket
 from shared.errors import StoreUnavailable
 from shared.model.columns import TABLES
 from shared.pipeline.live import apply_objects
@@ -63,10 +63,10 @@ class Paths:
 
 def run_batch(keys: Any, buckets: int = 1) -> None:
     into = Batch("20240301T103100Z-0123456789abcdef", minutes(60), buckets)
-    pieces = list(map_group([ObjectAddress(key, 1) for key in keys], into, PLAN, lambda outcome: None))
+    pieces = list(map_group(0, [ObjectAddress(key, 1) for key in keys], into, PLAN, lambda outcome: None))
     random.Random(7).shuffle(pieces)  # a shuffle keeps no order
     for number in range(buckets):
-        store_bucket(number, into, [piece for bucket, piece in pieces if bucket == number], PLAN)
+        upsert_bucket([piece for bucket, piece in pieces if bucket == number], PLAN)
 
 
 def text_of(connection: psycopg.Connection[Any], table: str) -> list[dict[str, str | None]]:

@@ -2,7 +2,7 @@
 
 The plain case is read in one pass of msgspec (``RECORDS``). Only a record that this refuses comes to ``decode``,
 which reads it untyped and puts it right where HostPMS is known to be loose: wrapped in a delivery, a number as
-a string, a decimal comma, a number where a text is meant, an empty string for nothing.
+a string, a number where a text is meant, an empty string for nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import types
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -26,6 +26,9 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Number = Annotated[str, msgspec.Meta(max_length=64)]
 Email = Annotated[str, msgspec.Meta(max_length=320)]
+Amount = msgspec.Raw
+"""The JSON text, for ``money.read_amount``: a number or, now and then, a text with a decimal comma."""
+_NULL = msgspec.Raw(b"null")
 Count = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 
 
@@ -53,12 +56,12 @@ class Dates(msgspec.Struct, gc=False):
 
 
 class Pricing(msgspec.Struct, gc=False):
-    total: Decimal | None = None
+    total: Amount = _NULL
     currency: str | None = None
     rate_plan: str | None = None
-    iva: Decimal | None = None
-    taxa_turistica: Decimal | None = None
-    deposit: Decimal | None = None
+    iva: Amount = _NULL
+    taxa_turistica: Amount = _NULL
+    deposit: Amount = _NULL
 
 
 class Reservation(msgspec.Struct, gc=False):
@@ -102,14 +105,14 @@ class Room(msgspec.Struct, gc=False):
     ocupacao_maxima: Count | None = None
     cama: str | None = None
     comodidades: list[str] | None = None
-    tarifa_base: Decimal | None = None
+    tarifa_base: Amount = _NULL
     moeda: str | None = None
     updated_at: Instant | None = None
 
 
 class Payment(msgspec.Struct, gc=False):
     payment_id: Identifier
-    valor: Decimal
+    valor: Amount
     moeda: str
     property_id: str | None = None
     reservation_id: Identifier | None = None
@@ -136,6 +139,7 @@ class _Wrapped(msgspec.Struct):
 
 _wrapped_decoder = msgspec.json.Decoder(_Wrapped)
 _untyped_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(decimal_format="number")
 
 
 def decode(payload: msgspec.Raw | bytes, entity: str) -> Any:
@@ -197,16 +201,8 @@ def _without_none(kind: Any) -> tuple[Any, bool]:
     return arm, True
 
 
-def _decimal(value: Any) -> Any:
-    """ "450,00", "1.234,50", "1,234.50", 450.0: the last separator is the decimal one."""
-    if not isinstance(value, str):
-        return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    text = value.strip().replace(" ", "").replace("\u00a0", "")
-    thousands, point = (".", ",") if text.rfind(",") > text.rfind(".") else (",", ".")
-    try:
-        return Decimal(text.replace(thousands, "").replace(point, "."))
-    except InvalidOperation:
-        return value
+def _raw(value: Any) -> Any:
+    return msgspec.Raw(_encoder.encode(value))
 
 
 def _integer(value: Any) -> Any:
@@ -236,4 +232,4 @@ def _instant(value: Any) -> Any:
     return value
 
 
-_LOOSENERS = {Decimal: _decimal, int: _integer, str: _text, date: _date, datetime: _instant}
+_LOOSENERS = {Amount: _raw, int: _integer, str: _text, date: _date, datetime: _instant}

@@ -1,4 +1,4 @@
-"""What a batch's workers do, without Spark and without a server: map a group, store a bucket."""
+"""What a batch's workers do, without Spark and without a server: map a group, upsert a bucket."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from glue_jobs import batch
-from glue_jobs.batch import Batch, Outcome, Piece, Plan, map_group, store_bucket
+from glue_jobs.batch import Batch, Outcome, Piece, Plan, map_group, upsert_bucket
 from shared.errors import Malformed, Page, StoreUnavailable
 from shared.model import arrow
 from shared.model.mapping import Refusal
@@ -58,7 +58,7 @@ def raw(monkeypatch: pytest.MonkeyPatch) -> FakeRawLake:
     return lake
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def processed(monkeypatch: pytest.MonkeyPatch) -> FakeProcessedLake:
     lake = FakeProcessedLake()
     monkeypatch.setattr(batch, "_processed_lake", lambda bucket: lake)
@@ -73,11 +73,11 @@ def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
 
 
 def map_all(
-    raw: FakeRawLake, into: Batch = ONE_BUCKET, keys: Sequence[str] = ()
+    raw: FakeRawLake, into: Batch = ONE_BUCKET, keys: Sequence[str] = (), number: int = 0, plan: Plan = PLAN
 ) -> tuple[list[tuple[int, Piece]], Outcome]:
     outcomes: list[Outcome] = []
     group = [ObjectAddress(key, 1) for key in keys or raw.objects]
-    pieces = list(map_group(group, into, PLAN, outcomes.append))
+    pieces = list(map_group(number, group, into, plan, outcomes.append))
     (outcome,) = outcomes
     return pieces, outcome
 
@@ -99,13 +99,13 @@ def test_a_group_s_objects_become_pieces_of_each_entity(raw) -> None:
         page_key("room"): page([envelope(GIVEN["room"], "room")]),
     }
     pieces, outcome = map_all(raw)
-    assert [(bucket, piece.entity, piece.source, table(piece).num_rows) for bucket, piece in pieces] == [
-        (0, "booking", "hostpms", 2),
-        (0, "guest", "hostpms", 2),
-        (0, "room", "hostpms", 1),
+    assert [(bucket, piece.entity, table(piece).num_rows) for bucket, piece in pieces] == [
+        (0, "booking", 2),
+        (0, "guest", 2),
+        (0, "room", 1),
     ]
     assert (outcome.records, outcome.refused, outcome.warned) == (3, {}, {})
-    assert set(outcome.seconds) == {"fetch", "map", "arrow"}
+    assert set(outcome.seconds) == {"fetch", "map", "parquet", "pieces"}
     assert outcome.peak_rss_mb > 0
 
 
@@ -153,11 +153,11 @@ def test_a_bucket_that_does_not_answer_fails_the_task_so_that_spark_tries_it_aga
 
 def test_a_large_page_is_mapped_in_pieces(raw, monkeypatch) -> None:
     monkeypatch.setattr(batch, "CHUNK_LINES", 4)
-    monkeypatch.setattr(batch, "PIECE_ROWS", 8)  # a reservation is a booking and a guest
+    monkeypatch.setattr(batch, "FLUSH_ROWS", 8)  # a reservation is a booking and a guest
     raw.objects = {page_key(): reservations(*range(10))}
     pieces, outcome = map_all(raw)
     assert [table(piece).num_rows for _, piece in pieces if piece.entity == "booking"] == [4, 4, 2]
-    assert outcome.records == 10
+    assert (outcome.records, outcome.files, outcome.rows) == (10, 2, {"booking": 10, "guest": 10})
 
 
 def test_the_garbage_collector_is_left_as_it_was(raw) -> None:
@@ -194,18 +194,17 @@ def test_every_version_of_one_id_comes_into_one_bucket(raw) -> None:
     assert all(len(buckets) == 1 for buckets in seen.values())
 
 
-# -- Store -----------------------------------------------------------------------------------------
+# -- Parquet and upsert ------------------------------------------------------------------------------
 
 
 def stored(raw: FakeRawLake, into: Batch = ONE_BUCKET, plan: Plan = PLAN) -> Outcome:
-    total = Outcome()
-    pieces, _ = map_all(raw, into)
+    pieces, total = map_all(raw, into, plan=plan)
     for number in range(into.buckets):
-        total.add(store_bucket(number, into, [piece for bucket, piece in pieces if bucket == number], plan))
+        total.add(upsert_bucket([piece for bucket, piece in pieces if bucket == number], plan))
     return total
 
 
-def test_a_bucket_is_one_file_for_each_entity_and_source(raw, processed, store) -> None:
+def test_a_group_is_one_file_for_each_entity_and_source(raw, processed, store) -> None:
     raw.objects = {page_key(page=number): reservations(number) + b"broken\n" for number in range(3)}
     outcome = stored(raw)
     day = "source=hostpms/year=2024/month=03/day=01/20240301T103100Z-0123456789abcdef-00000.parquet"
@@ -214,6 +213,12 @@ def test_a_bucket_is_one_file_for_each_entity_and_source(raw, processed, store) 
     assert outcome.file_bytes == sum(map(len, processed.files.values()))
     # Three bookings of one guest: PostgreSQL is given the newest.
     assert outcome.written == {"booking": 3, "guest": 1}
+
+
+def test_a_group_s_files_have_its_number(raw, processed) -> None:
+    raw.objects = {page_key(): reservations(1)}
+    map_all(raw, number=12)
+    assert {key[-13:] for key in processed.files} == {"00012.parquet"}
 
 
 def test_a_file_holds_every_version_and_the_batch_s_time(raw, processed, store) -> None:
@@ -237,21 +242,11 @@ def test_run_twice_it_writes_the_same_files(raw, processed, store, into) -> None
     assert processed.files == before
 
 
-def test_an_empty_bucket_is_no_file(processed, store) -> None:
-    outcome = store_bucket(0, ONE_BUCKET, [], PLAN)
+def test_nothing_is_no_file_and_no_row(raw, processed, store) -> None:
+    raw.objects = {page_key(): b"", page_key(page=2): b"\n \n"}
+    outcome = stored(raw)
     assert (processed.files, store.tables, store.refusals) == ({}, {}, [])
-    assert (outcome.files, outcome.rows) == (0, {})
-
-
-def test_sources_are_kept_apart_in_the_lake_and_together_in_the_table(processed, store, monkeypatch) -> None:
-    rows = [factories.booking_row("1"), factories.booking_row("2")]
-    pieces = [
-        Piece("booking", source, arrow.ipc(arrow.table("booking", [row])))
-        for source, row in zip(("hostpms", "mews"), rows, strict=True)
-    ]
-    store_bucket(0, ONE_BUCKET, pieces, PLAN)
-    assert {key.split("/")[1] for key in processed.files} == {"source=hostpms", "source=mews"}
-    assert len(store.tables["booking"]) == 2
+    assert (outcome.records, outcome.files, outcome.rows) == (0, 0, {})
 
 
 def test_refusals_come_to_the_quarantine_as_they_were(raw, processed, store) -> None:
@@ -271,7 +266,7 @@ def test_without_upsert_only_the_files_are_written(raw, processed, store) -> Non
 
 
 def test_the_files_are_there_before_the_rows(raw, processed, store) -> None:
-    """A bucket whose upsert fails is done again whole: the same files, and then the rows."""
+    """A batch whose upsert fails is done again whole: the same files, and then the rows."""
     raw.objects = {page_key(): reservations(1)}
     store.error = StoreUnavailable("gone")
     with pytest.raises(StoreUnavailable):
@@ -302,7 +297,7 @@ def test_a_row_that_postgresql_quotes_is_not_quoted_to_spark(raw, processed, sto
 def test_what_travels_between_processes_arrives_as_it_was() -> None:
     outcome = Outcome(records=3, files=1)
     outcome.rows["booking"] += 3
-    for sent in (PLAN, ONE_BUCKET, outcome, Piece("booking", "hostpms", b"x")):
+    for sent in (PLAN, ONE_BUCKET, outcome, Piece("booking", b"x")):
         assert pickle.loads(pickle.dumps(sent)) == sent  # noqa: S301 - our own
 
 

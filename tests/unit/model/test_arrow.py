@@ -70,7 +70,7 @@ def test_no_rows_are_an_empty_table(entity) -> None:
     table = arrow.table(entity, [])
     assert (table.schema, table.num_rows) == (arrow.schema(entity), 0)
     assert bytes(arrow.csv(table)) == b""
-    assert arrow.parquet(entity, table, factories.RECEIVED)
+    assert pq.read_table(pa.BufferReader(parquet(entity, table))).num_rows == 0
 
 
 @pytest.mark.parametrize("value", [["wifi"], [], None, ["a", "b"]])
@@ -155,9 +155,17 @@ def test_a_list_is_written_as_an_array_literal(amenities, literal) -> None:
 # -- Parquet ---------------------------------------------------------------------------------------
 
 
+def parquet(entity: str, *tables: pa.Table) -> bytes:
+    file = arrow.ParquetFile(entity, factories.RECEIVED)
+    for table in tables:
+        file.write(table)
+    assert file.rows == sum(table.num_rows for table in tables)
+    return file.close()
+
+
 def test_a_parquet_file_holds_the_rows_and_when_the_batch_was_fixed() -> None:
     rows = [booking(external_id=str(number), special_requests=text) for number, text in enumerate(AWKWARD)]
-    content = arrow.parquet("booking", arrow.table("booking", rows), factories.RECEIVED)
+    content = parquet("booking", arrow.table("booking", rows))
     read = pq.read_table(pa.BufferReader(content))
     assert read.schema.names == arrow.lake_schema("booking").names
     assert [field.type for field in read.schema] == [field.type for field in arrow.lake_schema("booking")]
@@ -167,7 +175,14 @@ def test_a_parquet_file_holds_the_rows_and_when_the_batch_was_fixed() -> None:
 
 def test_the_same_rows_are_the_same_bytes() -> None:
     table = arrow.table("booking", [booking(external_id=str(number)) for number in range(50)])
-    assert arrow.parquet("booking", table, factories.RECEIVED) == arrow.parquet("booking", table, factories.RECEIVED)
+    assert parquet("booking", table) == parquet("booking", table)
+
+
+def test_a_file_is_written_a_row_group_at_a_time() -> None:
+    table = arrow.table("room", [room(number=str(number)) for number in range(5)])
+    content = parquet("room", table[:3], table[3:])
+    assert pq.ParquetFile(pa.BufferReader(content)).metadata.num_row_groups == 2
+    assert pq.read_table(pa.BufferReader(content))["number"].to_pylist() == ["0", "1", "2", "3", "4"]
 
 
 # -- Buckets ---------------------------------------------------------------------------------------

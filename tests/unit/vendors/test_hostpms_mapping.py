@@ -317,6 +317,26 @@ def test_a_total_is_exact_and_in_its_currency_s_digits(pricing, total) -> None:
     assert str(row_of("booking", text).total_amount) == total
 
 
+@pytest.mark.parametrize("sent", ["quatrocentos", "450,00 €", True, [], {}])
+@pytest.mark.parametrize(
+    ("entity", "field"),
+    [
+        *(("booking", f"pricing.{name}") for name in ("total", "iva", "taxa_turistica", "deposit")),
+        ("room", "tarifa_base"),
+        ("payment", "valor"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_its_field(entity, field, sent) -> None:
+    *outer, name = field.split(".")
+    changes = {outer[0]: {name: sent}} if outer else {name: sent}
+    assert refusal_of(entity, record(entity, **changes)) == ("malformed_field", field)
+
+
+@pytest.mark.parametrize("sent", [None, "", " "])
+def test_a_payment_of_no_amount_is_refused(sent) -> None:
+    assert refusal_of("payment", record("payment", valor=sent)) == ("malformed_field", "valor")
+
+
 @pytest.mark.parametrize(
     "total", ['"NaN"', '"Infinity"', '"-sNaN"', "1e14", "-1e14", "99999999999999.999", "1e400", "1e9999999"]
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -76,13 +75,10 @@ def test_what_the_plain_road_reads_the_loose_road_reads_alike(entity, data) -> N
 
 
 def without_empty(value: Any) -> Any:
-    fields = msgspec.to_builtins(value, builtin_types=(Decimal, date, datetime))
-    return _without_empty(fields)
-
-
-def _without_empty(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_empty(item) for name, item in value.items()}
+    if isinstance(value, msgspec.Struct):
+        return {name: without_empty(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, msgspec.Raw):
+        return msgspec.json.decode(value, type=Any)
     return None if value == "" else value
 
 
@@ -111,42 +107,16 @@ def test_any_bytes_are_a_record_or_unmappable(text) -> None:
 # -- Where HostPMS is loose --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("sent", "amount"),
-    [
-        (450.00, "450.00"),
-        (450, "450"),
-        ("450.00", "450.00"),
-        ("450,00", "450.00"),
-        ("1.234,50", "1234.50"),
-        ("1,234.50", "1234.50"),
-        ("1 234,50", "1234.50"),
-        ("1\u00a0234,50", "1234.50"),
-        (" 450,00 ", "450.00"),
-        ("-12,5", "-12.5"),
-        ("1.234.567,89", "1234567.89"),
-        ("0,1", "0.1"),
-    ],
-)
-def test_a_number_may_be_a_text_and_have_a_decimal_comma(sent, amount) -> None:
-    assert decoded("booking", pricing={"total": sent}).pricing.total == Decimal(amount)
-
-
-def test_a_number_keeps_the_digits_it_was_sent_with() -> None:
+def test_an_amount_keeps_the_digits_it_was_sent_with() -> None:
     text = factories.GIVEN_RESERVATION.replace('"RSV-12345"', "12345")  # by the loose road
-    assert str(payloads.decode(text.encode(), "booking").pricing.total) == "450.00"
+    assert bytes(payloads.decode(text.encode(), "booking").pricing.total) == b"450.00"
     long = text.replace("450.00", "12345678901234.123456789012345678")
-    assert str(payloads.decode(long.encode(), "booking").pricing.total) == "12345678901234.123456789012345678"
+    assert bytes(payloads.decode(long.encode(), "booking").pricing.total) == b"12345678901234.123456789012345678"
 
 
-@pytest.mark.parametrize("sent", ["", "  ", None, ABSENT])
-def test_an_empty_text_is_no_number(sent) -> None:
-    assert decoded("booking", pricing={"total": sent}).pricing.total is None
-
-
-@pytest.mark.parametrize("sent", ["quatrocentos", "450,00 €", "1.2.3", "--1", True, [], {}])
-def test_what_is_no_number_is_malformed(sent) -> None:
-    assert refused("booking", record("booking", pricing={"total": sent})) == ("malformed_field", "pricing.total")
+@pytest.mark.parametrize("sent", [None, ABSENT])
+def test_no_amount_is_null(sent) -> None:
+    assert bytes(decoded("booking", pricing={"total": sent}).pricing.total) == b"null"
 
 
 @pytest.mark.parametrize("sent", [2, "2", " 2 ", 2.0])
@@ -259,7 +229,7 @@ def test_a_record_may_be_wrapped_in_a_delivery(entity) -> None:
 def test_a_wrapped_record_keeps_its_digits_and_may_be_loose() -> None:
     given = factories.GIVEN_RESERVATION.replace("450.00", '"450,10"').replace("103.50", "103.5000")
     record = payloads.decode(f'{{"event_id": 1, "data": {given}}}'.encode(), "booking")
-    assert (str(record.pricing.total), str(record.pricing.iva)) == ("450.10", "103.5000")
+    assert (bytes(record.pricing.total), bytes(record.pricing.iva)) == (b'"450,10"', b"103.5000")
 
 
 @pytest.mark.parametrize("data", ["null", "[]", "1", '"x"'])

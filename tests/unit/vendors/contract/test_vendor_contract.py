@@ -19,10 +19,11 @@ from shared.errors import NotFound, Unauthenticated, Unmappable
 from shared.model.columns import ENTITIES, content_columns
 from shared.model.identity import record_id
 from shared.model.mapping import MappingContext
-from shared.pipeline import raw_keys
+from shared.pipeline import by_column, raw_keys
 from shared.pipeline.transform import Mapped, map_object, map_payload
 from shared.vendors import registry
 from tests import factories
+from tests.roads import by_record, in_columns
 from tests.unit.vendors.contract.samples import SAMPLES
 
 EACH_VENDOR = pytest.mark.parametrize("vendor", registry.VENDORS)
@@ -207,6 +208,24 @@ def test_whatever_a_field_holds_the_record_is_rows_or_a_refusal(vendor, entity, 
     result = mapped(vendor, entity, json.dumps(fields))
     assert bool(result.rows) != bool(result.refusals)
     assert result.records == 1
+
+
+@EACH_SAMPLE
+@given(data=st.data())
+def test_a_page_by_column_is_the_same_rows_as_record_by_record(vendor, entity, data) -> None:
+    """Also of a mapper that is written anew: what it does besides ``context.each`` shows here."""
+    records = []
+    for _ in range(data.draw(st.integers(1, 4))):
+        fields = json.loads(SAMPLES[vendor][entity])
+        container, key = data.draw(st.sampled_from(list(leaves(fields))).map(partial(tuple)))
+        container[key] = data.draw(ODD | st.just(container[key]))
+        records.append(json.dumps(fields))
+    sent = data.draw(st.lists(st.sampled_from(records), min_size=1, max_size=12))
+    key = factories.page_key(entity).replace("hostpms/", f"{vendor}/", 1)
+    body = factories.page(factories.envelope(one, entity, vendor=vendor) for one in sent)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(by_column, "FEWEST", 1)
+        assert in_columns(key, body)[0] == by_record(key, body)
 
 
 def unified_words(entity: str) -> dict[str, type[StrEnum]]:
