@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from scripts.cli import (
+    audit_commands,
     batch_commands,
     database_commands,
     dead_letter_commands,
@@ -58,6 +59,7 @@ app.command("send")(record_commands.send)
 app.command("poll")(batch_commands.poll)
 app.command("etl")(batch_commands.etl)
 app.command("replay")(batch_commands.replay)
+app.command("audit")(audit_commands.prove)
 app.command("status")(status_commands.status)
 app.command("migrate")(database_commands.migrate)
 app.add_typer(quarantine_commands.app, name="quarantine")

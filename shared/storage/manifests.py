@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.errors import Malformed
@@ -31,7 +32,16 @@ class Manifests:
 
     def pending(self) -> Iterator[Manifest | Malformed]:
         """Oldest first. For an object there that is no manifest, what is wrong with it: it keeps no batch back."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=manifests.PENDING)
+        return self._under(manifests.PENDING)
+
+    def done(self, since: datetime) -> Iterator[Manifest | Malformed]:
+        """Those of batches whose newest object was announced at ``since`` (UTC) or later, oldest first."""
+        # Their names begin with that time, to the second.
+        return self._under(manifests.DONE, StartAfter=f"{manifests.DONE}{since:%Y%m%dT%H%M%S}")
+
+    def _under(self, prefix: str, **of_list: str) -> Iterator[Manifest | Malformed]:
+        paginator = self._client.get_paginator("list_objects_v2")
+        pages = paginator.paginate(Bucket=self._bucket, Prefix=prefix, **of_list)
         for page in pages:
             for item in page.get("Contents", ()):
                 answer = self._client.get_object(Bucket=self._bucket, Key=item["Key"])

@@ -10,6 +10,7 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -36,6 +37,7 @@ class RawObject(NamedTuple):
     key: str
     size: int
     """Bytes as stored, so compressed where the key ends in ``.gz``."""
+    stored_at: datetime | None = None
 
 
 class RawLake:
@@ -69,7 +71,11 @@ class RawLake:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
             for page in pages:
                 for item in page.get("Contents", ()):
-                    yield RawObject(item["Key"], item["Size"])
+                    yield RawObject(item["Key"], item["Size"], item["LastModified"])
+
+    def exists(self, key: str) -> bool:
+        """Raises StoreUnavailable."""
+        return any(found.key == key for found in self.list(key))
 
     def many(self, keys: Iterable[str], concurrency: int = 8) -> Iterator[tuple[str, bytes | Refuse | Retry]]:
         """Each key with its plain bytes, in the order asked; fetched ``concurrency`` at a time.

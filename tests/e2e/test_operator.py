@@ -97,6 +97,25 @@ def test_a_poll_and_the_batch_job_bring_the_hotels_history(operator: Operator) -
     assert rows["room"] == 6
     assert rows["booking"] > 0
     assert operator.status()["pending_manifests"] == 0
+    accounted_for_and_a_planted_loss_is_found(operator)
+
+
+def accounted_for_and_a_planted_loss_is_found(operator: Operator) -> None:
+    polled = f"hostpms/{PROPERTY}/polling/"
+    audit = ("audit", "--since", "2026-01-01", "--prefix", polled, "--grace", "0")
+    whole = operator.run(*audit, "--json")
+    assert (whole.exit_code, json.loads(whole.stdout)["findings"]) == (0, [])
+    assert json.loads(whole.stdout)["records"] > 6
+    assert "nothing lost" in operator.run(*audit).stderr
+
+    with psycopg.connect(operator.local.dsn) as connection:
+        connection.execute("DELETE FROM hotel.rooms WHERE hotel_id = %s AND number LIKE '%%1'", (PROPERTY,))
+    lost = operator.run(*audit)
+    assert lost.exit_code == 1
+    assert "row_missing" in lost.stdout
+
+    assert operator.run("replay", "--prefix", f"{polled}room/").exit_code == 0
+    eventually(lambda: operator.run(*audit).exit_code == 0, "the row again, by replay")
 
 
 def test_a_delivery_sent_by_hand_becomes_a_row_and_a_stale_one_is_refused(operator: Operator, tmp_path: Path) -> None:

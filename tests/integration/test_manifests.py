@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -50,6 +51,14 @@ def test_the_oldest_comes_first(manifests) -> None:
     for number in (3, 1, 2):
         manifests.add(manifest(number))
     assert list(manifests.pending()) == [manifest(1), manifest(2), manifest(3)]
+
+
+def test_the_batches_done_since_an_instant_are_those_whose_newest_object_came_then_or_later(manifests) -> None:
+    for number in range(4):
+        manifests.finish(manifest(number))
+    since = datetime(2024, 3, 1, 10, 30, 2, tzinfo=UTC)
+    assert list(manifests.done(since)) == [manifest(2), manifest(3)]
+    assert list(manifests.done(datetime(2024, 1, 1, tzinfo=UTC))) == [manifest(number) for number in range(4)]
 
 
 def test_adding_and_finishing_twice_is_as_good_as_once(manifests) -> None:

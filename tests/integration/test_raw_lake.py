@@ -135,8 +135,16 @@ def test_a_prefix_lists_its_objects_page_after_page() -> None:
     for key in [*keys, "hostpms/ES-MAD-002/0.json"]:
         lake().put(key, b"{}")
 
-    assert list(lake().list("hostpms/PT-LIS-001/")) == [(key, 2) for key in keys]
+    found = list(lake().list("hostpms/PT-LIS-001/"))
+    assert [(item.key, item.size) for item in found] == [(key, 2) for key in keys]
+    assert all(item.stored_at for item in found)
     assert pages.calls == 3
+
+
+def test_an_object_exists_by_its_whole_key() -> None:
+    lake().put("hostpms/PT-LIS-001/1.json", b"{}")
+    assert lake().exists("hostpms/PT-LIS-001/1.json")
+    assert not lake().exists("hostpms/PT-LIS-001/1")
 
 
 def test_many_objects_come_in_the_order_asked() -> None:

@@ -49,6 +49,7 @@ def test_the_commands_are_those_of_the_runbook() -> None:
         "poll",
         "etl",
         "replay",
+        "audit",
         "quarantine",
         "dead-letters",
         "status",

@@ -25,7 +25,7 @@ from shared.errors import Unauthenticated
 from shared.model.columns import Column
 from shared.model.mapping import MappingContext
 from shared.names import Names
-from shared.pipeline import rules
+from shared.pipeline import audit, rules
 from shared.pipeline.transform import map_payload
 from shared.storage.processed_lake import parquet_key
 from shared.vendors.hostpms import api, payloads, statuses, webhook, words
@@ -215,6 +215,12 @@ def test_the_runbook_has_no_reason_that_is_gone(heading: str) -> None:
     known = reasons_in_code() | {rule.name for rule in rules.RULES}
 
     assert {row[0].strip("`") for row in table_below(RUNBOOK, heading)} - known == set()
+
+
+def test_the_runbook_has_every_finding_of_the_audit_and_no_other() -> None:
+    found = {row[0].strip("`") for row in table_below(RUNBOOK, "### Prove that nothing was lost")}
+
+    assert found == set(get_args(audit.Kind))
 
 
 @pytest.mark.parametrize("queue", [*Names("", "").queues, Names("", "").function("dispatcher")])
