@@ -30,7 +30,7 @@ from shared.model.columns import ENTITIES
 from shared.model.mapping import MappingContext, Refusal
 from shared.pipeline.by_column import Chunk, map_chunks
 from shared.pipeline.envelope import lines
-from shared.pipeline.manifest import ObjectAddress
+from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.transform import refuse_object
 from shared.storage.postgres import Database, conninfo_from_secret
 from shared.storage.processed_lake import ProcessedLake, parquet_key
@@ -64,6 +64,10 @@ class Batch(NamedTuple):
     created_at: datetime
     buckets: int
     """Into how many ranges of ids its rows are divided."""
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Batch:
+        return cls(manifest.batch_id, manifest.created_at, manifest.buckets)
 
 
 class Piece(NamedTuple):
@@ -122,7 +126,7 @@ class Outcome:
 
 
 def map_group(
-    number: int, group: Sequence[ObjectAddress], batch: Batch, plan: Plan, report: Callable[[Outcome], None]
+    number: int, group: Sequence[ObjectAddress], batch: Batch, plan: Plan, report: Callable[[Outcome], object]
 ) -> Iterator[tuple[int, Piece]]:
     """Writes the group's Parquet files; its rows for PostgreSQL as ``(bucket, piece)``. ``report`` is told what was
     done. Run twice, it writes the same files again."""

@@ -72,6 +72,8 @@ class Etl(_Section):
     worker_type: Literal["G.1X", "G.2X", "G.4X"] = "G.1X"
     workers: int = Field(2, ge=2, le=299)
     timeout_minutes: int = Field(50, ge=1, le=10_080)
+    small_batch_mib: int = Field(8, ge=0, le=1024)
+    """A batch of up to so many MiB of raw objects is done without starting Spark."""
 
 
 class Analysts(_Section):

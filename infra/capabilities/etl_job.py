@@ -79,6 +79,7 @@ class EtlJob(Construct):
             "--WORK_BUCKET": names.work_bucket,
             "--INTEGRATIONS_TABLE": names.integrations_table,
             "--DATABASE_SECRET": names.database_secret,
+            "--SMALL_BATCH_BYTES": str(self._config.etl.small_batch_mib * 1024 * 1024),
             "--job-language": "python",
             "--job-bookmark-option": "job-bookmark-disable",
             "--enable-metrics": "true",

@@ -129,6 +129,7 @@ class _Bench:
             "INTEGRATIONS_TABLE": names.integrations_table,
             "DATABASE_SECRET": names.database_secret,
             "POUSADA_SPARK_CORES": "2",
+            "SMALL_BATCH_BYTES": "0",
         }
         began = perf_counter()
         command = [sys.executable, "-m", module]

@@ -12,27 +12,25 @@ from time import perf_counter
 import boto3
 import msgspec
 
-from glue_jobs.etl import Settings, distribute, plan_of, session
+from glue_jobs.cluster import Cluster
+from glue_jobs.etl import Settings, plan_of
 from shared.settings import read
 from shared.storage.manifests import Manifests
 
 
 def main() -> None:
     settings = read(Settings)
-    spark = session()
-    try:
-        context, plan = spark.sparkContext, plan_of(settings, upsert=False)
+    with Cluster() as cluster:
+        plan = plan_of(settings, upsert=False)
         batches = Manifests(settings.work_bucket, boto3.client("s3")).gather().batches
-        groups = batches[0].groups()[: context.defaultParallelism]  # one for each worker
+        groups = batches[0].groups()[: cluster.cores]  # one for each worker
         warm_up = tuple(address for group in groups for address in group)
-        distribute(context, msgspec.structs.replace(batches[0], batch_id="warm-up", objects=warm_up), plan)
+        cluster.distribute(msgspec.structs.replace(batches[0], batch_id="warm-up", objects=warm_up), plan)
         for batch in batches:
             began = perf_counter()
-            outcome = distribute(context, batch, plan)
+            outcome = cluster.distribute(batch, plan)
             outcome.seconds["total"] = perf_counter() - began
             print(json.dumps({"message": "stored", "batch": batch.batch_id, **vars(outcome)}))
-    finally:
-        spark.stop()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""The Glue job on real Spark: embedded AWS, embedded PostgreSQL, two cores."""
+"""The Glue job, on real Spark and without: embedded AWS, embedded PostgreSQL, two cores."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from glue_jobs import etl
+from glue_jobs.cluster import distribute
 from glue_jobs.etl import Settings
 from shared.errors import Malformed
 from shared.pipeline.manifest import Manifest, ObjectAddress, RawEvent, manifest_of
@@ -53,8 +55,21 @@ def manifests() -> Manifests:
     return Manifests(RESOURCES.work, boto3.client("s3"))
 
 
-def run(spark: SparkSession) -> list[etl.Outcome]:
-    return etl.run(spark, read(Settings, RESOURCES.environment))
+Run = Callable[..., list[etl.Outcome]]
+
+
+@pytest.fixture(params=["on Spark", "in this process"])
+def run(request: pytest.FixtureRequest, spark: SparkSession) -> Run:
+    small = "0" if request.param == "on Spark" else str(10**9)
+
+    def cluster() -> etl.Distribute:
+        assert request.param == "on Spark"
+        return partial(distribute, spark.sparkContext)
+
+    def run(upsert: bool = True) -> list[etl.Outcome]:
+        return etl.run(read(Settings, {**RESOURCES.environment, "SMALL_BATCH_BYTES": small}), cluster, upsert)
+
+    return run
 
 
 def land(run_id: str, *numbers: int, property_id: str = factories.PROPERTY, **changes: Any) -> str:
@@ -88,13 +103,13 @@ def states() -> dict[str, int]:
     return {state: keys.count(state) for state in set(keys)}
 
 
-def test_all_that_is_pending_becomes_rows_and_files_and_is_done(spark, connection, manifests) -> None:
+def test_all_that_is_pending_becomes_rows_and_files_and_is_done(run, connection, manifests) -> None:
     keys = [land(f"run{number}", *range(number * 10, number * 10 + 10)) for number in range(4)]
     room = RESOURCES.land(page_key("room"), [envelope(GIVEN["room"], "room"), b"broken"])
     pending(manifests, *keys[:2])
     pending(manifests, *keys[2:], room, at=1)
 
-    (outcome,) = run(spark)
+    (outcome,) = run()
 
     assert (outcome.records, dict(outcome.refused)) == (42, {"not_an_envelope": 1})
     assert outcome.written == {"booking": 40, "guest": 1, "room": 1}
@@ -103,16 +118,16 @@ def test_all_that_is_pending_becomes_rows_and_files_and_is_done(spark, connectio
     assert [row["raw_key"] for row in lake_rows("quarantine")] == [room]
     assert len(lake_rows("bookings")) == 40
     assert states() == {"done": 1}
-    assert run(spark) == []
+    assert run() == []
 
 
-def test_a_batch_of_many_buckets_is_as_good_as_one(spark, connection, manifests, monkeypatch) -> None:
+def test_a_batch_of_many_buckets_is_as_good_as_one(run, connection, manifests, monkeypatch) -> None:
     monkeypatch.setattr("shared.pipeline.manifest.BUCKET_BYTES", 40)
     monkeypatch.setattr("shared.pipeline.manifest.GROUP_BYTES", 100)
     manifest = pending(manifests, *(land(f"many{number}", *range(20), adults=number) for number in range(3)))
     assert (manifest.buckets, len(manifest.groups())) == (8, 3)
 
-    (outcome,) = run(spark)
+    (outcome,) = run()
 
     assert (outcome.records, outcome.rows["booking"], outcome.written["booking"]) == (60, 60, 20)
     assert {version for _, version in bookings(connection)} == {1}
@@ -121,19 +136,19 @@ def test_a_batch_of_many_buckets_is_as_good_as_one(spark, connection, manifests,
     assert adults == [(2,)]  # of equal times, the last raw key stands
 
 
-def test_a_replay_changes_no_row(spark, connection, manifests) -> None:
+def test_a_replay_changes_no_row(run, connection, manifests) -> None:
     key = land("again", 1, 2)
     pending(manifests, key)
-    run(spark)
+    run()
     before = connection.execute("SELECT xmin, ctid FROM hotel.bookings").fetchall()
     pending(manifests, key, at=60)
-    (outcome,) = run(spark)
+    (outcome,) = run()
     assert (outcome.records, outcome.written["booking"]) == (2, 0)
     assert connection.execute("SELECT xmin, ctid FROM hotel.bookings").fetchall() == before
 
 
 def test_a_batch_that_fails_is_repeated_and_doubles_nothing_and_holds_no_other_back(
-    spark, connection, manifests, capfd, caplog
+    run, connection, manifests, capfd, caplog
 ) -> None:
     """The database refuses one of its rows, in words that quote it: neither Spark nor we may repeat them."""
     caplog.set_level("INFO")
@@ -144,14 +159,14 @@ def test_a_batch_that_fails_is_repeated_and_doubles_nothing_and_holds_no_other_b
     connection.execute("ALTER TABLE hotel.bookings ADD CONSTRAINT odd CHECK (external_id <> 'RSV-2')")
 
     with pytest.raises(Exception, match="does not take rows of the batch") as caught:
-        run(spark)
+        run()
 
     assert [name for name, _ in bookings(connection)] == ["RSV-7", "RSV-8"]
     assert states() == {"pending": 1, "done": 1}
     files = set(RESOURCES.files(RESOURCES.processed))
 
     connection.execute("ALTER TABLE hotel.bookings DROP CONSTRAINT odd")
-    (outcome,) = run(spark)
+    (outcome,) = run()
 
     assert outcome.records == 6
     assert bookings(connection) == [(f"RSV-{number}", 1) for number in range(1, 9)]
@@ -163,19 +178,21 @@ def test_a_batch_that_fails_is_repeated_and_doubles_nothing_and_holds_no_other_b
     assert not [datum for datum in ("Marker", *MARKER.values()) if datum in told]
 
 
-def test_what_is_no_manifest_holds_no_batch_back_and_fails_the_run(spark, connection, manifests) -> None:
+def test_what_is_no_manifest_holds_no_batch_back_and_fails_the_run(run, connection, manifests) -> None:
     boto3.client("s3").put_object(Bucket=RESOURCES.work, Key="manifests/pending/00000000.json", Body=b"not json")
     pending(manifests, land("good", 1))
     with pytest.raises(Malformed):
-        run(spark)
+        run()
     assert bookings(connection) == [("RSV-1", 1)]
     assert states() == {"pending": 1, "done": 1}
 
 
-def test_a_hotel_onboarded_late_has_its_records_mended(spark, connection, manifests) -> None:
+def test_a_hotel_onboarded_late_has_its_records_mended(run, connection, manifests) -> None:
+    table = boto3.resource("dynamodb").Table(RESOURCES.integrations)
+    table.delete_item(Key={"property_id": "ES-LATE-001", "vendor": "hostpms"})
     key = land("late", 1, 2, property_id="ES-LATE-001")
     pending(manifests, key, RESOURCES.land("notes.txt", [b"hello"]), page_key(run="gone"))
-    run(spark)
+    run()
     query = "SELECT reason, resolved_at IS NULL FROM hotel.quarantine ORDER BY 1"
     assert connection.execute(query).fetchall() == [
         ("no_such_object", True), ("not_a_raw_key", True), ("unknown_property", True),
@@ -183,7 +200,7 @@ def test_a_hotel_onboarded_late_has_its_records_mended(spark, connection, manife
 
     RESOURCES.onboard("ES-LATE-001", "Europe/Madrid")
     pending(manifests, key, at=5)
-    (outcome,) = run(spark)
+    (outcome,) = run()
 
     assert outcome.written["booking"] == 2
     assert dict(connection.execute(query).fetchall()) == {
@@ -192,36 +209,36 @@ def test_a_hotel_onboarded_late_has_its_records_mended(spark, connection, manife
     assert connection.execute("SELECT DISTINCT hotel_id FROM hotel.bookings").fetchall() == [("ES-LATE-001",)]
 
 
-def test_an_integration_that_cannot_be_read_does_not_stop_the_others(spark, connection, manifests, caplog) -> None:
+def test_an_integration_that_cannot_be_read_does_not_stop_the_others(run, connection, manifests, caplog) -> None:
     table = boto3.resource("dynamodb").Table(RESOURCES.integrations)
     table.put_item(Item={"property_id": "ES-BROKEN", "vendor": "hostpms", "status": "dozing"})
     pending(manifests, land("others", 1))
     try:
-        run(spark)
+        run()
     finally:
         table.delete_item(Key={"property_id": "ES-BROKEN", "vendor": "hostpms"})
     assert bookings(connection) == [("RSV-1", 1)]
     assert "integration unreadable" in caplog.text
 
 
-def test_without_upsert_only_the_files_are_written(spark, connection, manifests) -> None:
+def test_without_upsert_only_the_files_are_written(run, connection, manifests) -> None:
     pending(manifests, land("parquet", 1, 2))
-    etl.run(spark, read(Settings, RESOURCES.environment), upsert=False)
+    run(upsert=False)
     assert bookings(connection) == []
     assert len(lake_rows("bookings")) == 2
 
 
-def test_it_tells_what_it_did_on_one_line(spark, connection, manifests, caplog) -> None:
+def test_it_tells_what_it_did_on_one_line(run, connection, manifests, caplog) -> None:
     caplog.set_level("INFO", "pousada.etl")
     manifest = pending(manifests, land("told", 1))
-    run(spark)
+    run()
     (line,) = (json.loads(record.message) for record in caplog.records if record.name == "pousada.etl")
     assert (line["message"], line["batch"], line["records"]) == ("stored", manifest.batch_id, 1)
     assert {"fetch", "map", "parquet", "pieces", "upsert", "total"} <= set(line["seconds"])
 
 
-def test_a_manifest_without_objects_is_done_at_once(spark, connection, manifests) -> None:
+def test_a_manifest_without_objects_is_done_at_once(run, connection, manifests) -> None:
     manifests.add(Manifest("20240301T103100Z-empty", minutes(0), ()))
-    (outcome,) = run(spark)
+    (outcome,) = run()
     assert (outcome.records, outcome.files) == (0, 0)
     assert states() == {"done": 1}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from glue_jobs import etl
-from glue_jobs.batch import Outcome
+from glue_jobs.batch import Outcome, Plan
 from shared.errors import Malformed, Misconfigured
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.settings import read
@@ -48,6 +49,40 @@ class FakeJob:
 def run(monkeypatch: pytest.MonkeyPatch, job: FakeJob) -> list[Outcome]:
     monkeypatch.setattr(etl, "_Job", lambda *_: job)
     return etl.run(None, None)  # type: ignore[arg-type]
+
+
+def settings(small: int) -> etl.Settings:
+    return read(etl.Settings, {**SETTINGS, "SMALL_BATCH_BYTES": str(small)})
+
+
+def test_a_small_batch_is_done_here_and_a_large_one_by_spark_that_is_asked_for_then(monkeypatch) -> None:
+    done: list[tuple[str, str]] = []
+
+    def by(whom: str) -> etl.Distribute:
+        def distribute(manifest: Manifest, plan: object) -> Outcome:
+            done.append((manifest.batch_id, whom))
+            return Outcome()
+
+        return distribute
+
+    class Manifests:
+        def finish(self, manifest: Manifest) -> None: ...
+
+    class Store:
+        def clock(self) -> None: ...
+
+    def started() -> etl.Distribute:
+        done.append(("start", "spark"))
+        return by("spark")
+
+    monkeypatch.setattr(etl, "in_this_process", by("here"))
+    monkeypatch.setattr(etl.boto3, "client", lambda name: None)
+    monkeypatch.setattr(etl, "plan_of", lambda settings, upsert: Plan("", "", "", {}, upsert=False))
+    job = etl._Job(settings(100), started, upsert=False)
+    job.manifests = Manifests()  # type: ignore[assignment]
+    for number, size in enumerate((100, 101, 1)):
+        job.take(manifest(number, size))
+    assert done == [("batch-0", "here"), ("start", "spark"), ("batch-1", "spark"), ("batch-2", "here")]
 
 
 BATCHES = [manifest(1), manifest(2), manifest(3)]
@@ -99,37 +134,54 @@ def test_an_argument_that_is_missing_is_named() -> None:
 # -- The process -----------------------------------------------------------------------------------
 
 
-class FakeSession:
-    stopped = False
+class FakeCluster:
+    started, stopped = 0, False
 
-    def stop(self) -> None:
-        self.stopped = True
+    def __enter__(self) -> FakeCluster:
+        FakeCluster.started += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        FakeCluster.stopped = True
+
+    def distribute(self, *_: object) -> Outcome:
+        return Outcome()
 
 
 @pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> FakeSession:
-    made = FakeSession()
-    monkeypatch.setattr(etl, "session", lambda: made)
+def spark(monkeypatch: pytest.MonkeyPatch) -> type[FakeCluster]:
+    FakeCluster.started, FakeCluster.stopped = 0, False
+    monkeypatch.setattr("glue_jobs.cluster.Cluster", FakeCluster)
     monkeypatch.setattr(etl.logging, "basicConfig", lambda **_: None)
-    return made
+    return FakeCluster
 
 
-def test_settings_come_of_arguments_or_of_the_environment_and_arguments_count_more(monkeypatch, session) -> None:
+def test_settings_come_of_arguments_or_of_the_environment_and_arguments_count_more(monkeypatch, spark) -> None:
     seen: list[etl.Settings] = []
-    monkeypatch.setattr(etl, "run", lambda spark, settings: seen.append(settings))
+    monkeypatch.setattr(etl, "run", lambda settings, cluster: seen.append(settings))
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.argv", ["etl.py", "--RAW_BUCKET", "another"])
     etl.main()
     assert [(settings.raw_bucket, settings.work_bucket) for settings in seen] == [("another", "work_bucket")]
-    assert session.stopped
+    assert not spark.started
+
+
+def test_spark_is_started_once_and_stopped_at_the_end(monkeypatch, spark) -> None:
+    monkeypatch.setattr(etl, "run", lambda settings, cluster: (cluster(), cluster()))
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["etl.py"])
+    etl.main()
+    assert (spark.started, spark.stopped) == (1, True)
 
 
 @pytest.mark.parametrize(
     ("error", "exits"), [(Malformed("not a manifest"), SystemExit), (RuntimeError("x"), RuntimeError)]
 )
-def test_a_run_that_fails_ends_the_process_with_a_failure_and_stops_spark(monkeypatch, session, error, exits) -> None:
-    def fail(*_: object) -> None:
+def test_a_run_that_fails_ends_the_process_with_a_failure_and_stops_spark(monkeypatch, spark, error, exits) -> None:
+    def fail(settings: etl.Settings, cluster: Callable[[], object]) -> None:
+        cluster()
         raise error
 
     monkeypatch.setattr(etl, "run", fail)
@@ -139,4 +191,4 @@ def test_a_run_that_fails_ends_the_process_with_a_failure_and_stops_spark(monkey
     with pytest.raises(exits) as caught:
         etl.main()
     assert str(caught.value) in ("Malformed: not a manifest", "x")
-    assert session.stopped
+    assert spark.stopped
