@@ -1,0 +1,247 @@
+"""At every call to AWS and to PostgreSQL a process may die, or the call fail, before or after its effect: what comes
+back is done again, and the end is the undisturbed run's.
+
+A function or job joins by its line in ``SCENARIOS``. All points are tried, and all faults at each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import boto3
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from glue_jobs import batch, etl
+from lambdas.apply import handler as apply_handler
+from lambdas.manifest import handler as manifest_handler
+from lambdas.webhook import handler as webhook_handler
+from scripts.cli import replaying
+from shared.model.columns import TABLES
+from shared.names import webhook_secret_name
+from shared.pipeline.manifest import ObjectAddress, RawEvent, manifest_of
+from shared.settings import read
+from shared.storage.manifests import Manifests
+from shared.storage.raw_lake import RawLake, RawObject
+from shared.storage.secrets import Secrets, WebhookSecret
+from tests.deliveries import PROPERTY as WEBHOOK_PROPERTY
+from tests.deliveries import SECRET, lambda_context, proxy_event
+from tests.factories import GIVEN, envelope, minutes, page_key, record, webhook_key
+from tests.fakes.crash_points import FAULTS, Fault, crash_points, until_done
+from tests.integration.moto_aws import RAW_BUCKET
+from tests.integration.storing_aws import Resources, created, sqs_event, storing_aws
+from tests.integration.test_two_paths import text_of
+
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
+SIGNED_AT = datetime.now(UTC)
+
+
+class Place(NamedTuple):
+    """An AWS in memory and a PostgreSQL, both with nothing in them but what every stage has."""
+
+    aws: Resources
+    connection: psycopg.Connection[Any]
+    bus: set[str]
+    """Raw keys whose events it has taken."""
+
+
+class Scenario(NamedTuple):
+    prepare: Callable[[Place], None]
+    """What is there before the work begins."""
+    work: Callable[[Place], bool]
+    """One delivery of the work; whether nothing is left of it."""
+    state: Callable[[Place], Any]
+    forget: Callable[[], None]
+    """As in a new process: nothing is kept from before."""
+    at_least: int
+    """Calls that an undisturbed run makes: fewer would mean that the recording misses some."""
+
+
+def nothing(place: Place) -> None:
+    pass
+
+
+# -- Webhook ---------------------------------------------------------------------------------------
+
+
+def allow_webhooks(place: Place) -> None:
+    name = webhook_secret_name("hostpms", WEBHOOK_PROPERTY)
+    Secrets(lambda: boto3.client("secretsmanager")).write(name, WebhookSecret(current=SECRET))
+
+
+def deliver(place: Place) -> bool:
+    """As a vendor does: the same delivery again, until it is taken."""
+    answer = webhook_handler.handle(proxy_event(at=SIGNED_AT), lambda_context(10_000))
+    return bool(answer["statusCode"] == 200)
+
+
+def landed(place: Place) -> dict[str, Any]:
+    """Deliveries by key; when one was received differs."""
+    lake = RawLake(RAW_BUCKET, boto3.client("s3"))
+    found = {item.key: json.loads(lake.get(item.key)) for item in lake.list("")}
+    return {key: {**sent, "received_at": None} for key, sent in found.items()}
+
+
+# -- Live and batch path ---------------------------------------------------------------------------
+
+OBJECTS = {
+    webhook_key(): [envelope(record("booking"), None, event="reservation.created")],
+    webhook_key("guest.created"): [envelope(GIVEN["guest"], None, event="guest.created")],
+    page_key(): [
+        *(envelope(record("booking", reservation_id=f"RSV-{number}")) for number in range(4)),
+        b"not an envelope",
+    ],
+    page_key("payment"): [envelope(GIVEN["payment"], "payment")],
+}
+
+
+def land(place: Place) -> None:
+    for key, lines in OBJECTS.items():
+        place.aws.land(key, lines)
+
+
+def rows(place: Place) -> dict[str, Any]:
+    return {table: text_of(place.connection, table) for table in TABLES.values()}
+
+
+def apply(place: Place) -> bool:
+    answer = apply_handler.handle(sqs_event(*map(created, OBJECTS)), lambda_context())
+    return not answer["batchItemFailures"]
+
+
+def forget_apply() -> None:
+    for made in (apply_handler._raw_lake, apply_handler._contexts, apply_handler._store):
+        made.cache_clear()
+
+
+def make_manifest(place: Place) -> bool:
+    answer = manifest_handler.handle(sqs_event(*map(created, OBJECTS)), lambda_context())
+    return not answer["batchItemFailures"]
+
+
+def manifests(place: Place) -> dict[str, bytes]:
+    return place.aws.files(place.aws.work)
+
+
+def land_with_manifests(place: Place) -> None:
+    """Two pending manifests: they are merged first."""
+    land(place)
+    bucket = RawEvent.Detail.Bucket(place.aws.raw)
+    for number, keys in enumerate((list(OBJECTS)[:2], list(OBJECTS)[2:])):
+        events = [RawEvent(minutes(number), RawEvent.Detail(bucket, ObjectAddress(key, 100))) for key in keys]
+        Manifests(place.aws.work, boto3.client("s3")).add(manifest_of(events))
+
+
+def run_job(place: Place) -> bool:
+    etl.run(read(etl.Settings, place.aws.environment), _no_spark)
+    return True
+
+
+def _no_spark() -> etl.Distribute:
+    raise AssertionError("the batch is small")
+
+
+def forget_job() -> None:
+    for made in (batch._raw_lake, batch._processed_lake, batch._store, batch._s3):
+        made.cache_clear()
+
+
+def rows_files_and_manifests(place: Place) -> dict[str, Any]:
+    files = place.aws.files(place.aws.processed)
+    lake = {key: pq.read_table(pa.BufferReader(content)).to_pylist() for key, content in files.items()}
+    return {"rows": rows(place), "lake": lake, "manifests": sorted(manifests(place))}
+
+
+# -- Replay ----------------------------------------------------------------------------------------
+
+
+def replay(place: Place) -> bool:
+    keys = [RawObject(f"hostpms/x/{number}.json", 1) for number in range(25)]
+    for number in replaying.replay(boto3.client("events"), place.aws.raw, keys, pause=lambda seconds: None):
+        assert number
+    return True
+
+
+def watch_the_bus(place: Place) -> None:
+    """Keeps what the bus has taken."""
+
+    def sent(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        entries = json.loads(params["body"])["Entries"]
+        context["keys"] = {json.loads(entry["Detail"])["object"]["key"] for entry in entries}
+
+    def taken(context: dict[str, Any], **_: Any) -> None:
+        place.bus.update(context["keys"])
+
+    events = boto3._get_default_session().events
+    events.register_first("before-call.events.PutEvents", sent)
+    events.register_first("after-call.events.PutEvents", taken)
+
+
+def replayed(place: Place) -> set[str]:
+    assert len(place.bus) == 25
+    return place.bus
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "webhook": Scenario(allow_webhooks, deliver, landed, webhook_handler.receiver.cache_clear, 4),
+    "apply": Scenario(land, apply, rows, forget_apply, 30),
+    "manifest": Scenario(nothing, make_manifest, manifests, manifest_handler._manifests.cache_clear, 1),
+    "batch job": Scenario(land_with_manifests, run_job, rows_files_and_manifests, forget_job, 50),
+    "replay": Scenario(watch_the_bus, replay, replayed, lambda: None, 3),
+}
+
+
+@contextmanager
+def place(database: str) -> Iterator[Place]:
+    with psycopg.connect(database, autocommit=True) as connection, storing_aws(database) as aws:
+        connection.execute(f"TRUNCATE {', '.join(f'hotel.{table}' for table in TABLES.values())}")
+        yield Place(aws, connection, set())
+
+
+def run(scenario: Scenario, database: str, at: int = 0, fault: Fault = FAULTS[0]) -> tuple[Any, list[str]]:
+    """The state in the end, and the calls that were made."""
+    with place(database) as where:
+        scenario.prepare(where)
+        scenario.forget()
+        with crash_points() as points:
+            points.plan(at, fault)
+
+            def work() -> bool:
+                try:
+                    return scenario.work(where)
+                except BaseException:
+                    scenario.forget()
+                    raise
+
+            until_done(points, work)
+            calls, struck = list(points.calls), points.struck
+            points.restart()
+        assert struck or not at
+        scenario.forget()
+        return scenario.state(where), calls
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_at_every_call_every_fault_ends_as_the_undisturbed_run(name, database, record_property) -> None:
+    scenario = SCENARIOS[name]
+    wanted, calls = run(scenario, database)
+    assert len(calls) >= scenario.at_least
+    points = [(at, fault) for at in range(1, len(calls) + 1) for fault in FAULTS]
+    failed = []
+    for at, fault in points:
+        try:
+            found, _ = run(scenario, database, at, fault)
+        except AssertionError as error:
+            failed.append(f"{fault.name} at {at} ({calls[at - 1]}): {error}")
+            continue
+        if found != wanted:
+            failed.append(f"{fault.name} at {at} ({calls[at - 1]}): another end")
+    record_property("points", len(points))
+    print(f"{name}: {len(calls)} calls, {len(points)} points")
+    assert failed == []
