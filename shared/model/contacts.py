@@ -51,13 +51,10 @@ def _is_rare_email(address: str) -> bool:
 def e164(phone: str, country: str | None) -> str | None:
     """``phone`` as E.164, read as a number of ``country`` (ISO alpha-2) where it has no prefix.
 
-    None where it is no possible number.
+    None where it is no possible number, or a longer one than E.164 knows.
     """
-    if phone[:2] == "00" and country in _DIALLING_00:
-        phone = f"+{phone[2:]}"
-    if _plain_phone().fullmatch(phone):
-        return phone
-    return _rare_e164(phone, country)
+    international = f"+{phone[2:]}" if phone[:2] == "00" and country in _DIALLING_00 else phone
+    return international if _plain_phone().fullmatch(international) else _rare_e164(phone, country)
 
 
 def is_e164(phone: str) -> bool:
@@ -92,7 +89,8 @@ def _rare_e164(phone: str, country: str | None) -> str | None:
         return None
     if not phonenumbers.is_possible_number(number):
         return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    normalised = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return normalised if is_e164(normalised) else None  # Germany has numbers that are longer
 
 
 def alpha_2(country: str) -> str | None:

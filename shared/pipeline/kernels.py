@@ -24,7 +24,7 @@ from shared.model.identity import NAMESPACE, record_id
 from shared.model.mapping import none_if_empty
 from shared.model.money import minor_digits, read_amount
 from shared.model.vectors import INSTANT, Mask, Vector, instants
-from shared.pipeline.rules import is_not_negative, is_part_of, is_there_for
+from shared.pipeline.rules import is_normalised, is_not_negative, is_part_of, is_there_for, is_well_formed
 
 _MONEY = pa.decimal128(18, 4)
 _ZERO = pa.scalar(Decimal(0), _MONEY)
@@ -115,6 +115,30 @@ def _decimals(units: npt.NDArray[np.int64], absent: Mask) -> pa.Array:
     return pa.Array.from_buffers(_MONEY, len(units), [validity, pa.py_buffer(words)])
 
 
+def are_well_formed(odd: Mask, email: Vector) -> Vector:
+    """``rules.is_well_formed``: the plain ones are told here, and the others one by one."""
+    texts = email.array(pa.string())
+    plain = pc.and_(pc.match_substring_regex(texts, _PLAIN_EMAIL), pc.less_equal(pc.utf8_length(texts), 64))
+    plain = pc.and_not(plain, pc.match_substring_regex(texts, _RESERVED))
+    good = pc.fill_null(plain, True).to_numpy(zero_copy_only=False).copy()
+    for place in np.flatnonzero(~good).tolist():
+        good[place] = is_well_formed(texts[place].as_py())
+    return Vector.of_array(pa.array(good))
+
+
+# As ``contacts`` has it, for a matcher without look-ahead.
+_PLAIN_EMAIL = r"^[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*@(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,24}$"
+_RESERVED = r"\.(?:test|invalid|local|localhost|onion|arpa|alt)$"
+
+
+def are_normalised(odd: Mask, phone: Vector) -> Vector:
+    """``rules.is_normalised``."""
+    return Vector.of_array(pc.fill_null(pc.match_substring_regex(phone.array(pa.string()), _E164_OR_NONE), True))
+
+
+_E164_OR_NONE = r"^(?:\+[0-9]{1,15})?$"
+
+
 def are_not_negative(odd: Mask, amount: Vector) -> Vector:
     """``rules.is_not_negative``."""
     return Vector.of_array(pc.fill_null(pc.greater_equal(amount.array(_MONEY), _ZERO), True))
@@ -201,6 +225,8 @@ def _microseconds(values: Any) -> npt.NDArray[np.int64] | None:
 
 KERNELS: dict[Callable[..., Any], Callable[..., Vector | bool | None]] = {
     read_amount: amounts,
+    is_well_formed: are_well_formed,
+    is_normalised: are_normalised,
     is_not_negative: are_not_negative,
     is_part_of: are_part_of,
     is_there_for: are_there_for,

@@ -64,11 +64,11 @@ def _is_there(value: object) -> bool:
     return value is not None
 
 
-def _is_well_formed(email: str | None) -> bool:
+def is_well_formed(email: str | None) -> bool:
     return not email or is_email(email)
 
 
-def _is_normalised(phone: str | None) -> bool:
+def is_normalised(phone: str | None) -> bool:
     return not phone or is_e164(phone)
 
 
@@ -83,12 +83,12 @@ RULES: tuple[Rule, ...] = (
     Rule("tax_exceeds_total", "booking", "refuse", ("tax_amount", "total_amount"), is_part_of),
     Rule("currency_unknown", "booking", "refuse", ("currency",), _is_known),
     Rule("currency_missing", "booking", "warn", ("currency", "total_amount"), is_there_for),
-    Rule("email_malformed", "booking", "warn", ("guest_email",), _is_well_formed),
-    Rule("phone_not_e164", "booking", "warn", ("guest_phone",), _is_normalised),
+    Rule("email_malformed", "booking", "warn", ("guest_email",), is_well_formed),
+    Rule("phone_not_e164", "booking", "warn", ("guest_phone",), is_normalised),
     Rule("nif_invalid", "booking", "warn", ("guest_tax_id", "guest_country"), _is_valid_in),
     Rule("identity_missing", "guest", "refuse", ("external_id",), _names_something),
-    Rule("email_malformed", "guest", "warn", ("email",), _is_well_formed),
-    Rule("phone_not_e164", "guest", "warn", ("phone",), _is_normalised),
+    Rule("email_malformed", "guest", "warn", ("email",), is_well_formed),
+    Rule("phone_not_e164", "guest", "warn", ("phone",), is_normalised),
     Rule("nif_invalid", "guest", "warn", ("tax_id", "country"), _is_valid_in),
     Rule("identity_missing", "room", "refuse", ("external_id",), _names_something),
     Rule("currency_unknown", "room", "refuse", ("currency",), _is_known),

@@ -26,7 +26,7 @@ from shared.pipeline import by_column
 from shared.pipeline.by_column import map_chunks
 from shared.pipeline.envelope import lines
 from shared.pipeline.kernels import KERNELS
-from shared.pipeline.rules import is_not_negative, is_part_of, is_there_for
+from shared.pipeline.rules import is_normalised, is_not_negative, is_part_of, is_there_for, is_well_formed
 from tests import factories
 from tests.factories import GIVEN, envelope, minutes, page, page_key, record
 from tests.roads import by_record, in_columns
@@ -122,6 +122,12 @@ RAW = st.one_of(
 ).map(lambda text: msgspec.Raw(text.encode()))
 AMOUNTS = st.decimals(-(10**5), 10**5, places=2)
 TEXTS = st.text(max_size=5)
+EMAILS = st.emails() | st.sampled_from(
+    ["ana@example.pt", "ana@example.pt\n", "ana@x.test", "a.@example.pt", "ana@exa--mple.pt", f"{'a' * 60}@example.pt"]
+)
+PHONES = st.from_regex(r"\+?[0-9]{1,17}", fullmatch=True) | st.sampled_from(
+    ["+351912345678\n", "+٣٥١", "+", "reception"]
+)
 CURRENCIES = st.sampled_from(["EUR", "JPY", "KWD", "CLF", None])
 
 
@@ -138,6 +144,8 @@ ARGUMENTS: dict[Callable[..., Any], st.SearchStrategy[list[tuple[Any, ...]]]] = 
     nights: rows(DAYS, DAYS),
     lead_time: ZONES.flatmap(lambda zone: rows(DAYS, INSTANTS | st.none(), st.just(zone))),
     read_amount: rows(RAW, CURRENCIES, st.just("total")) | rows(RAW, st.just("EUR"), st.just("total")),
+    is_well_formed: rows(EMAILS | TEXTS | st.none()),
+    is_normalised: rows(PHONES | TEXTS | st.none()),
     is_not_negative: rows(AMOUNTS | st.none()),
     is_part_of: rows(AMOUNTS | st.none(), AMOUNTS | st.none()),
     is_there_for: rows(CURRENCIES, AMOUNTS | st.none()),

@@ -1,0 +1,72 @@
+"""scripts/prove: what it runs is there, and what it counts is what pytest says."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from scripts.local.environment import ROOT
+from scripts.proof import __main__ as command
+from scripts.proof import parts
+
+REPORT = """<testsuites><testsuite tests="3" failures="1" errors="1">
+<testcase name="a"><properties><property name="points" value="20"/></properties></testcase>
+<testcase name="b"><properties><property name="points" value="5"/></properties></testcase>
+</testsuite></testsuites>"""
+STATISTICS = """
+    - 100 passing, 0 failing, and 4 invalid test cases
+    - 25 passing, 1 failing, and 0 invalid test cases
+"""
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The commands that are run, and what pytest answers."""
+    seen: list[Any] = []
+
+    def run(command: list[str], **how: Any) -> subprocess.CompletedProcess[str]:
+        seen.append((command, how["env"]["POUSADA_EXAMPLES"]))
+        (report,) = (Path(part.partition("=")[2]) for part in command if part.startswith("--junitxml="))
+        report.write_text(REPORT)
+        return subprocess.CompletedProcess(command, 1, STATISTICS, "")
+
+    monkeypatch.setattr(parts.subprocess, "run", run)
+    return seen
+
+
+@pytest.mark.parametrize("name", parts.PARTS)
+def test_what_a_part_selects_is_there(name: str) -> None:
+    paths = [one for one in parts.PARTS[name].selection if one.startswith("tests/")]
+    assert paths
+    assert all((ROOT / path).exists() for path in paths)
+
+
+def test_tests_points_and_cases_are_counted(ran: list[Any]) -> None:
+    outcome = parts.run("crashes", 7, seed=3)
+    assert (outcome.tests, outcome.failed, outcome.points, outcome.cases, outcome.seed) == (3, 2, 25, 125, 3)
+    ((arguments, examples),) = ran
+    assert examples == "7"
+    assert "--hypothesis-seed=3" in arguments
+
+
+def test_a_proof_that_did_not_run_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = subprocess.CompletedProcess([], 4, "no such option", "")
+    monkeypatch.setattr(parts.subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(RuntimeError, match="no such option"):
+        parts.run("ledger", 1)
+
+
+def test_a_proof_that_failed_fails_the_command_and_shows_its_output(ran: list[Any], tmp_path: Path) -> None:
+    import typer
+
+    app = typer.Typer()
+    app.command()(command.prove)
+    result = CliRunner().invoke(app, ["--only", "ledger", "--json", str(tmp_path / "figures.json")])
+    assert result.exit_code == 1
+    assert "25 passing" in result.stderr
+    assert '"points": 25' in (tmp_path / "figures.json").read_text()
+    assert CliRunner().invoke(app, ["--only", "nothing"]).exit_code == 2
