@@ -65,39 +65,33 @@ def map_chunks(key: str, lines: Sequence[bytes], context_of: ContextOf, length: 
 
 
 def _map(mapper: RecordMapper, page: Page, lines: Sequence[bytes], first: int) -> Chunk:
-    records, numbers, odd = [], [], []
-    for number, line in enumerate(lines, first):
-        record = page.record(line)
-        if record is None:
-            odd.append(number)
-        else:
-            records.append(record)
-            numbers.append(number)
+    records, odd = page.records(lines)
     tables: dict[str, pa.Table] = {}
     if records:
+        places = np.delete(np.arange(len(lines), dtype=np.int32), odd)
         context = _ChunkContext(mapper.context, len(records))
         try:
-            rows = _rows(mapper, page, Records(records), numbers, context)
+            rows = _rows(mapper, page, Records(records), pa.array(places + np.int32(first)), context)
         except _ODD:  # on what all the records share
             context.odd[:] = True
         keep = np.flatnonzero(~context.odd) if context.odd.any() else None
         if keep is None or len(keep):
             tables = {kind: arrow.column_table(kind, row, len(records), keep) for kind, row in rows}
-        odd = sorted([*odd, *(numbers[place] for place in np.flatnonzero(context.odd))])
-    mapped = mapper.map_lines((number, lines[number - first]) for number in odd)
+        odd = sorted([*odd, *places[context.odd].tolist()])
+    mapped = mapper.map_lines((first + place, lines[place]) for place in odd)
     mapped.records = len(lines)
     return Chunk(mapped, mapper.vendor, tables)
 
 
 def _rows(
-    mapper: RecordMapper, page: Page, records: Any, numbers: Sequence[int], context: _ChunkContext
+    mapper: RecordMapper, page: Page, records: Any, numbers: pa.Array, context: _ChunkContext
 ) -> list[tuple[str, Row]]:
     """A row for each kind that the records lead to, whose every field is a column or the one value of all."""
     rows = mapper.map(records, context)
     for kind, row in rows:
         mapper.identify(kind, row, context)
         row.raw_received_at = page.received_at
-        row.raw_line = Vector(numbers)
+        row.raw_line = Vector.of_array(numbers)
         for rule in rules.rules_of(kind, row):
             context.refuse(context.each(rule.check, *[getattr(row, name) for name in rule.reads]))
     return rows

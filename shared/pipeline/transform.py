@@ -165,7 +165,7 @@ class RecordMapper:
 
         Raises Malformed or Unmappable.
         """
-        if self._decode is not None and not _may_hold_nul(line):
+        if self._decode is not None and _NUL not in line:
             try:
                 envelope: Envelope[Any] = self._decode(line)
             except UNREADABLE:
@@ -228,15 +228,27 @@ class Page:
         self._payloads = part(vendor, "payloads")
         self._decode = record_decoder(self._payloads.RECORDS[entity]).decode
 
-    def record(self, line: bytes) -> Any:
-        """The line's record, typed; None where the line is of another envelope, or its record cannot be read."""
-        if not (line.startswith(self._before) and line.endswith(self._after)) or _may_hold_nul(line):
-            return None
-        payload = line[self._inside]
-        try:
-            return self._decode(payload)
-        except UNREADABLE:
-            pass
+    def records(self, lines: Sequence[bytes]) -> tuple[list[Any], list[int]]:
+        """The lines' records, typed; and the places of the lines that have none, for they are of another envelope, or
+        their record cannot be read."""
+        before, after, inside, decode = self._before, self._after, self._inside, self._decode
+        records: list[Any] = []
+        others: list[int] = []
+        for place, line in enumerate(lines):
+            # One byte is found far sooner than six: where nothing is escaped, NUL is not.
+            if line.startswith(before) and line.endswith(after) and not (b"\\" in line and _NUL in line):
+                try:
+                    records.append(decode(line[inside]))
+                    continue
+                except UNREADABLE:
+                    record = self._put_right(line[inside])
+                if record is not None:
+                    records.append(record)
+                    continue
+            others.append(place)
+        return records, others
+
+    def _put_right(self, payload: bytes) -> Any:
         try:
             return self._payloads.decode(payload, self._entity)
         except Unmappable:
@@ -245,11 +257,6 @@ class Page:
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on a text."""
-
-
-def _may_hold_nul(line: bytes) -> bool:
-    # One byte is found far sooner than six: where nothing is escaped, NUL is not.
-    return b"\\" in line and _NUL in line
 
 
 _NUL = rb"\u0000"
