@@ -119,7 +119,7 @@ def _record(message: dict[str, Any]) -> dict[str, Any]:
 def landed(entity: str) -> dict[str, bytes]:
     """The text that was received last of each record."""
     lake = RawLake(RAW_BUCKET, boto3.client("s3"))
-    bodies = lake.many(key for key, _ in lake.list(f"hostpms/{HOTEL}/polling/{entity}/"))
+    bodies = lake.many(item.key for item in lake.list(f"hostpms/{HOTEL}/polling/{entity}/"))
     envelopes = [envelope.decode(line) for key, body in bodies for line in envelope.lines(key, body)]
     texts = [bytes(found.payload) for found in sorted(envelopes, key=lambda found: found.received_at)]
     return {json.loads(text)[IDS[entity]]: text for text in texts}

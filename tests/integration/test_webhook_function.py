@@ -53,7 +53,7 @@ def call(body: bytes = BODY, remaining_ms: int = 10_000, **how: Any) -> tuple[in
 
 def landed() -> dict[str, bytes]:
     lake = RawLake(RAW_BUCKET, boto3.client("s3"))
-    return {key: lake.get(key) for key, _ in lake.list("")}
+    return {item.key: lake.get(item.key) for item in lake.list("")}
 
 
 def records() -> list[dict[str, Any]]:
