@@ -221,11 +221,12 @@ class _Tables:
         for entity, table in chunk.tables.items():
             self._add(entity, chunk.source, table)
         for entity, rows in chunk.mapped.rows.items():
-            if rows:  # the rows of one raw object are of one vendor
+            if rows:  # rows and refusals of one raw object are of one vendor
                 self._add(entity, rows[0].source, arrow.table(entity, rows))
-        for refusal in chunk.mapped.refusals:
-            rows = quarantined_rows([refusal], batch.created_at)
-            self._add("quarantine", refusal.vendor, arrow.table("quarantine", rows))
+        refusals = chunk.mapped.refusals
+        if refusals:
+            rows = quarantined_rows(refusals, batch.created_at)
+            self._add("quarantine", refusals[0].vendor, arrow.table("quarantine", rows))
 
     def _add(self, entity: str, source: str, table: pa.Table) -> None:
         if table.num_rows:
