@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import takewhile
 from operator import attrgetter
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared.model.identity import quarantine_id
 from shared.model.mapping import Refusal, Row
 from shared.pipeline.audit import Finding
 from shared.storage.postgres import Database
+from shared.storage.upsert import order_terms
 
 
 class Ledger:
@@ -77,8 +79,8 @@ class _Statements:
             "stage": sql.Identifier(f"ledger_{TABLES[entity]}"),
             "table": sql.Identifier("hotel", TABLES[entity]),
             "columns": sql.SQL(", ").join(map(sql.Identifier, _columns(entity))),
-            "due_times": _order(entity, "due"),
-            "held_times": _order(entity, "held"),
+            "due_times": _times(entity, "due"),
+            "held_times": _times(entity, "held"),
         }
         self.stage, self.copy, self.lost, self.drop = (text.format(**names) for text in (_STAGE, _COPY, _LOST, _DROP))
 
@@ -108,9 +110,7 @@ _LOST = sql.SQL(
 _DROP = sql.SQL("DROP TABLE {stage}")
 
 
-def _order(entity: str, table: str) -> sql.Composed:
-    """The order of versions as far as it is told by authority and time."""
-    terms: list[sql.Composable] = [sql.Identifier(table, name) for name in ENTITIES[entity].authority]
-    terms.append(sql.SQL("coalesce({}, '-infinity')").format(sql.Identifier(table, "source_updated_at")))
-    terms.append(sql.Identifier(table, "raw_received_at"))
-    return sql.SQL(", ").join(terms)
+def _times(entity: str, table: str) -> sql.Composed:
+    """The order of versions as far as it is told by authority and time: before the mapping and the raw address."""
+    names = takewhile(lambda name: name != "mapping_version", order_columns(entity))
+    return sql.SQL(", ").join(order_terms(names, table))

@@ -106,7 +106,9 @@ def _merge(entity: str) -> sql.Composed:
         stage=_stage(entity),
         columns=_list(staged_columns(entity)),
         staged=_of("staged", staged_columns(entity)),
-        newest_first=sql.SQL(", ").join(sql.SQL("{} DESC").format(term) for term in _order_terms(entity, None)),
+        newest_first=sql.SQL(", ").join(
+            sql.SQL("{} DESC").format(term) for term in order_terms(order_columns(entity), None)
+        ),
         staged_order=_order(entity, "staged"),
         present_order=_order(entity, "present"),
         excluded_order=_order(entity, "excluded"),
@@ -135,13 +137,13 @@ def _of(table: str, names: Iterable[str]) -> sql.Composed:
 
 
 def _order(entity: str, table: str) -> sql.Composed:
-    return sql.SQL("({})").format(sql.SQL(", ").join(_order_terms(entity, table)))
+    return sql.SQL("({})").format(sql.SQL(", ").join(order_terms(order_columns(entity), table)))
 
 
-def _order_terms(entity: str, table: str | None) -> list[sql.Composable]:
+def order_terms(names: Iterable[str], table: str | None) -> list[sql.Composable]:
     """A vendor that does not say when a record changed ranks it below every record that says so."""
     terms: list[sql.Composable] = []
-    for name in order_columns(entity):
+    for name in names:
         column = sql.Identifier(table, name) if table else sql.Identifier(name)
         terms.append(sql.SQL("coalesce({}, '-infinity')").format(column) if name == "source_updated_at" else column)
     return terms
