@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import resource
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -150,7 +150,7 @@ def _flush(tables: _Tables, files: _Files, batch: Batch, plan: Plan, outcome: Ou
             files.write(entity, source, table)
         if plan.upsert:
             with outcome.timing("pieces"):
-                pieces = [(bucket, Piece(entity, arrow.ipc(part))) for bucket, part in _divided(table, batch.buckets)]
+                pieces = [(bucket, Piece(entity, arrow.ipc(part))) for bucket, part in divided(table, batch.buckets)]
             yield from pieces
 
 
@@ -263,7 +263,7 @@ class _Files:
             outcome.file_bytes += len(content)
 
 
-def _divided(table: pa.Table, buckets: int) -> Iterator[tuple[int, pa.Table]]:
+def divided(table: pa.Table, buckets: int) -> Iterator[tuple[int, pa.Table]]:
     if buckets == 1:
         yield 0, table
         return
@@ -286,12 +286,14 @@ def upsert_bucket(pieces: Iterable[Piece], plan: Plan) -> Outcome:
         blobs[piece.entity].append(piece.rows)
     with outcome.timing("upsert"):
         tables = {entity: arrow.from_ipc(parts) for entity, parts in blobs.items()}
-        _upsert(tables, _store(plan.database_secret), outcome)
+        for entity, count in upsert_tables(tables, _store(plan.database_secret)).items():
+            outcome.written[entity] += count
     outcome.measure_memory()
     return outcome
 
 
-def _upsert(tables: dict[str, pa.Table], store: UnifiedStore, outcome: Outcome) -> None:
+def upsert_tables(tables: Mapping[str, pa.Table], store: UnifiedStore) -> dict[str, int]:
+    """Upserts rows of a bucket by entity; returns how many of each were written."""
     rows = {entity: [arrow.csv(arrow.newest(entity, table))] for entity, table in tables.items() if entity in ENTITIES}
     try:
         written = store.upsert(rows)
@@ -299,10 +301,9 @@ def _upsert(tables: dict[str, pa.Table], store: UnifiedStore, outcome: Outcome) 
         # Spark logs whatever a worker raises, and PostgreSQL's own words quote the row.
         fix = "compare the migrations with the model"
         raise Page(f"PostgreSQL does not take rows of the batch ({type(error).__name__})", fix=fix) from None
-    for entity, count in written.items():
-        outcome.written[entity] += count
     if "quarantine" in tables:
         store.quarantine([_refusal(row) for row in tables["quarantine"].to_pylist()])
+    return written
 
 
 def _refusal(row: dict[str, object]) -> Refusal:

@@ -16,27 +16,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, perf_counter, sleep
 from typing import Any
 from uuid import uuid4
 
-import msgspec
-
+from scripts.benchmarks.pages import PROPERTY, pages
 from scripts.local.environment import ROOT
 from scripts.local.stack import LocalStack
-from scripts.simulators.hostpms.bulk import reservations
 from shared.pipeline import manifest as manifests
-from shared.pipeline.envelope import Envelope, encode_page
 from shared.pipeline.raw_keys import page_key
 from shared.storage.integrations import Integration, Integrations
 from shared.storage.raw_lake import RawLake
-
-PROPERTY = "PT-LIS-001"
-PAGE_RECORDS = 10_000
-_SEED = 7
 
 Say = Callable[[str], None]
 
@@ -94,7 +86,7 @@ class _Bench:
         """Puts the records as pages, and waits until each page is in a pending manifest."""
         lake, run_id, started = RawLake(self._local.names.raw_bucket, self._s3), uuid4().hex[:12], datetime.now(UTC)
         began, pages = perf_counter(), 0
-        for number, page in enumerate(_pages(self._records, started, updated_every), start=1):
+        for number, page in enumerate(pages(self._records, started, updated_every), start=1):
             lake.put(page_key("hostpms", PROPERTY, "booking", started, run_id, number), page)
             pages = number
         self._say(f"{self._records:,} records landed in {pages} objects ({perf_counter() - began:.1f} s)")
@@ -154,18 +146,3 @@ def _sum(rounds: Iterable[dict[str, Any]]) -> dict[str, Any]:
                 total[key][name] = total[key].get(name, 0) + value
     return total
 
-
-def _pages(records: int, started: datetime, updated_every: int) -> Iterator[bytes]:
-    stream = reservations(records, _SEED, property_id=PROPERTY, updated_every=updated_every)
-    while page := list(islice(stream, PAGE_RECORDS)):
-        yield encode_page(
-            Envelope(
-                vendor="hostpms",
-                property_id=PROPERTY,
-                channel="poll",
-                received_at=started,
-                entity="booking",
-                payload=msgspec.Raw(record),
-            )
-            for record in page
-        )
