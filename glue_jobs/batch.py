@@ -294,7 +294,7 @@ def upsert_bucket(pieces: Iterable[Piece], plan: Plan) -> Outcome:
 
 def upsert_tables(tables: Mapping[str, pa.Table], store: UnifiedStore) -> dict[str, int]:
     """Upserts rows of a bucket by entity; returns how many of each were written."""
-    rows = {entity: [arrow.csv(arrow.newest(entity, table))] for entity, table in tables.items() if entity in ENTITIES}
+    rows = {entity: arrow.NewestRows(entity, table) for entity, table in tables.items() if entity in ENTITIES}
     try:
         written = store.upsert(rows)
     except psycopg.Error as error:

@@ -85,12 +85,12 @@ class _Bench:
     def land(self, updated_every: int) -> None:
         """Puts the records as pages, and waits until each page is in a pending manifest."""
         lake, run_id, started = RawLake(self._local.names.raw_bucket, self._s3), uuid4().hex[:12], datetime.now(UTC)
-        began, pages = perf_counter(), 0
+        began, landed = perf_counter(), 0
         for number, page in enumerate(pages(self._records, started, updated_every), start=1):
             lake.put(page_key("hostpms", PROPERTY, "booking", started, run_id, number), page)
-            pages = number
-        self._say(f"{self._records:,} records landed in {pages} objects ({perf_counter() - began:.1f} s)")
-        self._await(pages)
+            landed = number
+        self._say(f"{self._records:,} records landed in {landed} objects ({perf_counter() - began:.1f} s)")
+        self._await(landed)
 
     def _await(self, pages: int) -> None:
         deadline = monotonic() + 300
@@ -145,4 +145,3 @@ def _sum(rounds: Iterable[dict[str, Any]]) -> dict[str, Any]:
             for name, value in one[source].items():
                 total[key][name] = total[key].get(name, 0) + value
     return total
-

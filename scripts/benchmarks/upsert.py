@@ -18,7 +18,6 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import LiteralString, cast
 
 import psycopg
 import pyarrow as pa
@@ -123,7 +122,7 @@ class _Server:
 def _copy(connection: psycopg.Connection, rows: Rows) -> None:
     for entity, table in rows.items():
         columns = ", ".join(staged_columns(entity))
-        command = cast(LiteralString, f"COPY hotel.{TABLES[entity]} ({columns}) FROM STDIN (FORMAT csv)")
+        command = f"COPY hotel.{TABLES[entity]} ({columns}) FROM STDIN (FORMAT csv)"
         with connection.transaction(), connection.cursor().copy(command) as copy:
             copy.write(arrow.csv(table))
 
@@ -133,4 +132,5 @@ def _rate(buckets: list[Rows], take: Callable[[Rows], object]) -> float:
     began = perf_counter()
     for rows in buckets:
         take(rows)
-    return sum(table.num_rows for rows in buckets for table in rows.values()) / (perf_counter() - began)
+    seconds = perf_counter() - began
+    return float(sum(table.num_rows for rows in buckets for table in rows.values())) / seconds

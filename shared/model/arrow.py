@@ -131,6 +131,30 @@ class ParquetFile:
         return self._sink.getvalue()
 
 
+class NewestRows:
+    """The newest row of each id in a table of ``schema(entity)``, numbered from 0 in the order of the ids, as CSV."""
+
+    def __init__(self, entity: str, rows: pa.Table) -> None:
+        self._rows = newest(entity, rows)
+        self._ranking = ["id", *order_columns(entity)]
+
+    def __len__(self) -> int:
+        return int(self._rows.num_rows)
+
+    def ranks(self) -> memoryview:
+        """Number, id and order columns of each."""
+        numbers = pa.array(np.arange(len(self), dtype=np.int32))
+        return csv(self._rows.select(self._ranking).add_column(0, "number", numbers))
+
+    def csv(self, numbers: Sequence[int]) -> memoryview:
+        """All columns of some, in the order of their ids."""
+        if len(numbers) == len(self):
+            return csv(self._rows)
+        chosen = np.zeros(len(self), dtype=np.bool_)
+        chosen[list(numbers)] = True
+        return csv(self._rows.filter(pa.array(chosen)))
+
+
 def csv(rows: pa.Table) -> memoryview:
     """``rows`` as PostgreSQL's COPY reads CSV: null is nothing, the empty string ``""``."""
     columns = [_writable(rows, name) for name in rows.column_names]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from shared.model.columns import ENTITIES
 from shared.model.mapping import Refusal, Row
 from shared.storage import quarantine
 from shared.storage.postgres import Database
-from shared.storage.upsert import upsert_csv, upsert_rows
+from shared.storage.upsert import ManyRows, upsert_many, upsert_rows
 
 
 class UnifiedStore:
@@ -45,11 +45,11 @@ class UnifiedStore:
         began: datetime = self._database.run(_began)
         return began
 
-    def upsert(self, tables: Mapping[str, Iterable[memoryview]]) -> dict[str, int]:
-        """Stores rows given as CSV (``upsert_csv``) in one transaction; returns how many of each were written."""
+    def upsert(self, rows: Mapping[str, ManyRows]) -> dict[str, int]:
+        """Stores many rows of each entity in one transaction; returns how many of each were written."""
 
         def work(cursor: psycopg.Cursor[Any]) -> dict[str, int]:
-            return {entity: upsert_csv(cursor, entity, tables[entity]) for entity in ENTITIES if entity in tables}
+            return {entity: upsert_many(cursor, entity, rows[entity]) for entity in ENTITIES if entity in rows}
 
         result: dict[str, int] = self._database.run(work)
         return result

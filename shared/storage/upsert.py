@@ -2,14 +2,17 @@
 
 The guard is what makes every step repeatable and every interleaving end alike: a row gives way only to
 a greater one in ``order_columns``. Both paths go through here, so double application changes nothing.
+
+Of many rows, most are often held already. ``upsert_many`` asks first, with their ids and order alone, which
+are newer than what is held: the rest is not sent at all, and what is not held is copied straight into the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import sql
@@ -35,20 +38,50 @@ def upsert_rows(cursor: psycopg.Cursor[Any], entity: str, rows: Iterable[Row]) -
         for row in rows:
             copy.write_row(values(row))
 
-    return _upsert(cursor, entity, "text", feed)
+    return _merge(cursor, entity, "text", feed)
 
 
-def upsert_csv(cursor: psycopg.Cursor[Any], entity: str, chunks: Iterable[bytes | memoryview]) -> int:
-    """Upserts rows given as CSV in ``staged_columns`` order (empty: null, ``""``: the empty string)."""
+class ManyRows(Protocol):
+    """Rows of one entity, each of another id, numbered from 0 in the order of their ids; CSV has neither header nor
+    quoted nulls (empty: null, ``""``: the empty string)."""
 
-    def feed(copy: psycopg.Copy) -> None:
-        for chunk in chunks:
-            copy.write(chunk)
+    def ranks(self) -> bytes | memoryview:
+        """CSV of each row's number, id and order columns."""
+        ...
 
-    return _upsert(cursor, entity, "csv", feed)
+    def csv(self, numbers: Sequence[int]) -> bytes | memoryview:
+        """CSV of some rows in the columns of ``staged_columns``, in the order of their ids."""
+        ...
 
 
-def _upsert(cursor: psycopg.Cursor[Any], entity: str, form: str, feed: Callable[[psycopg.Copy], None]) -> int:
+def upsert_many(cursor: psycopg.Cursor[Any], entity: str, rows: ManyRows) -> int:
+    """Upserts rows that are given as CSV; returns how many were written."""
+    unheld, newer = _needed(cursor, entity, rows)
+    written = 0
+    if unheld:
+        try:
+            with cursor.connection.transaction():
+                _copy(cursor, _statements(entity).insert, rows.csv(unheld))
+            written = len(unheld)
+        except psycopg.errors.UniqueViolation:  # another transaction has inserted one of them since we asked
+            newer = sorted([*unheld, *newer])
+    if newer:
+        written += _merge(cursor, entity, "csv", lambda copy: copy.write(rows.csv(newer)))
+    return written
+
+
+def _needed(cursor: psycopg.Cursor[Any], entity: str, rows: ManyRows) -> tuple[list[int], list[int]]:
+    """The numbers of the rows whose ids are not held, and of those that are newer than what is held."""
+    statements = _statements(entity)
+    cursor.execute(statements.stage_ranks)
+    _copy(cursor, statements.copy_ranks, rows.ranks())
+    cursor.execute(_PROBE_THE_INDEX)
+    ((unheld, newer),) = cursor.execute(statements.needed).fetchall()
+    cursor.execute(statements.clear_ranks)
+    return unheld or [], newer or []
+
+
+def _merge(cursor: psycopg.Cursor[Any], entity: str, form: str, feed: Callable[[psycopg.Copy], None]) -> int:
     statements = _statements(entity)
     cursor.execute(statements.stage)
     with cursor.copy(statements.copy[form]) as copy:
@@ -62,21 +95,45 @@ def _upsert(cursor: psycopg.Cursor[Any], entity: str, form: str, feed: Callable[
     return written
 
 
+def _copy(cursor: psycopg.Cursor[Any], command: sql.Composed, csv: bytes | memoryview) -> None:
+    with cursor.copy(command) as copy:
+        copy.write(csv)
+
+
 class _Statements:
     def __init__(self, entity: str) -> None:
-        self.stage = _STAGE.format(stage=_stage(entity), table=_table(entity))
-        self.copy = {
-            form: _COPY.format(stage=_stage(entity), columns=_list(staged_columns(entity)), form=sql.SQL(form))
-            for form in ("text", "csv")
-        }
-        self.merge = _merge(entity)
-        self.clear = sql.SQL("TRUNCATE {}").format(_stage(entity))
+        table, stage, ranks = _table(entity), _temporary("stage", entity), _temporary("ranks", entity)
+        columns, ranking = _list(staged_columns(entity)), _list(("id", *order_columns(entity)))
+        self.stage = _STAGE.format(stage=stage, table=table)
+        self.copy = {form: _COPY.format(table=stage, columns=columns, form=sql.SQL(form)) for form in ("text", "csv")}
+        self.merge = _merging(entity)
+        self.clear = _CLEAR.format(stage)
+        self.insert = _COPY.format(table=table, columns=columns, form=sql.SQL("csv"))
+        self.stage_ranks = _STAGE_RANKS.format(ranks=ranks, ranking=ranking, table=table)
+        self.copy_ranks = _COPY.format(table=ranks, columns=sql.SQL("staged_number, ") + ranking, form=sql.SQL("csv"))
+        self.needed = _NEEDED.format(
+            ranks=ranks, table=table, staged_order=_order(entity, "staged"), present_order=_order(entity, "present")
+        )
+        self.clear_ranks = _CLEAR.format(ranks)
 
 
 _statements = cache(_Statements)
 
 _STAGE = sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS")
-_COPY = sql.SQL("COPY {stage} ({columns}) FROM STDIN (FORMAT {form})")
+_STAGE_RANKS = sql.SQL(
+    "CREATE TEMPORARY TABLE IF NOT EXISTS {ranks} ON COMMIT DELETE ROWS"
+    " AS SELECT 0 AS staged_number, {ranking} FROM {table} WITH NO DATA"
+)
+_COPY = sql.SQL("COPY {table} ({columns}) FROM STDIN (FORMAT {form})")
+_CLEAR = sql.SQL("TRUNCATE {}")
+_NEEDED = sql.SQL(
+    """
+    SELECT array_agg(staged_number) FILTER (WHERE present.id IS NULL),
+           array_agg(staged_number) FILTER (WHERE present.id IS NOT NULL)
+    FROM {ranks} AS staged LEFT JOIN {table} AS present USING (id)
+    WHERE present.id IS NULL OR {staged_order} > {present_order}
+    """
+)
 _PROBE_THE_INDEX = "; ".join(
     f"SET LOCAL enable_{way} = off" for way in ("hashjoin", "mergejoin", "seqscan", "material")
 )
@@ -94,7 +151,7 @@ _MERGE = sql.SQL(
 )
 
 
-def _merge(entity: str) -> sql.Composed:
+def _merging(entity: str) -> sql.Composed:
     """The guarded upsert of what is staged.
 
     DISTINCT ON keeps the newest of each id, for ON CONFLICT may touch a row only once. The join leaves out
@@ -103,7 +160,7 @@ def _merge(entity: str) -> sql.Composed:
     """
     return _MERGE.format(
         table=_table(entity),
-        stage=_stage(entity),
+        stage=_temporary("stage", entity),
         columns=_list(staged_columns(entity)),
         staged=_of("staged", staged_columns(entity)),
         newest_first=sql.SQL(", ").join(
@@ -153,8 +210,8 @@ def _table(entity: str) -> sql.Identifier:
     return sql.Identifier("hotel", TABLES[entity])
 
 
-def _stage(entity: str) -> sql.Identifier:
-    return sql.Identifier(f"stage_{TABLES[entity]}")
+def _temporary(what: str, entity: str) -> sql.Identifier:
+    return sql.Identifier(f"{what}_{TABLES[entity]}")
 
 
 def _list(names: Iterable[str]) -> sql.Composed:

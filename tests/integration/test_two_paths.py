@@ -218,10 +218,10 @@ def test_a_batch_that_dies_midway_and_is_repeated_doubles_nothing(paths, monkeyp
     class Dying(UnifiedStore):
         """Its process dies after two buckets, and once more in the midst of a bucket."""
 
-        def upsert(self, tables: Any) -> dict[str, int]:
+        def upsert(self, rows: Any) -> dict[str, int]:
             if len(stored) == 2:
                 raise StoreUnavailable("gone")
-            written = super().upsert(tables)
+            written = super().upsert(rows)
             stored.append(1)
             return written
 

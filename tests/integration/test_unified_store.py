@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from shared.model import arrow
-from shared.model.mapping import Refusal
+from shared.model.mapping import Refusal, Row
 from shared.storage.postgres import Database
 from shared.storage.unified_store import UnifiedStore
 from tests.factories import GIVEN, booking_row, guest_row, mapped, minutes, page_key
@@ -60,14 +60,17 @@ def test_nothing_is_nothing(store) -> None:
     assert store.upsert({}) == {}
 
 
-def test_csv_of_several_entities_is_stored_in_one_transaction(store, connection) -> None:
-    bookings, guests = [booking_row("1"), booking_row("2")], [guest_row(is_profile=True)]
-    parts = {
-        "guest": [arrow.csv(arrow.table("guest", guests))],
-        "booking": [arrow.csv(arrow.table("booking", bookings))],
+def test_many_rows_of_several_entities_are_stored_in_one_transaction(store, connection) -> None:
+    def many(entity: str, *rows: Row) -> arrow.NewestRows:
+        return arrow.NewestRows(entity, arrow.table(entity, rows))
+
+    guest = many("guest", guest_row(is_profile=True))
+    assert store.upsert({"guest": guest, "booking": many("booking", booking_row("1"), booking_row("2"))}) == {
+        "booking": 2,
+        "guest": 1,
     }
-    assert store.upsert(parts) == {"booking": 2, "guest": 1}
-    wrong = {"booking": [arrow.csv(arrow.table("booking", [booking_row("3")]))], "guest": [b"not,a,guest\n"]}
+    impossible = guest_row("2", is_profile=True, first_name="a\0b")
+    wrong = {"booking": many("booking", booking_row("3")), "guest": many("guest", impossible)}
     with pytest.raises(psycopg.DataError):
         store.upsert(wrong)
     assert count(connection, "bookings") == 2

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from shared.model import arrow
 from shared.model.columns import ENTITIES, columns, content_columns, row_type
 from shared.model.mapping import Row
-from shared.storage.upsert import staged_columns, upsert_csv, upsert_rows
+from shared.storage.upsert import staged_columns, upsert_many, upsert_rows
 from tests import factories
 from tests.factories import booking_row, guest_row, minutes
 
@@ -26,11 +26,11 @@ Connection = psycopg.Connection[Any]
 Feed = Callable[[psycopg.Cursor[Any], str, Sequence[Row]], int]
 
 
-def as_csv(cursor: psycopg.Cursor[Any], entity: str, rows: Sequence[Row]) -> int:
-    return upsert_csv(cursor, entity, [arrow.csv(arrow.table(entity, rows))])
+def as_many(cursor: psycopg.Cursor[Any], entity: str, rows: Sequence[Row]) -> int:
+    return upsert_many(cursor, entity, arrow.NewestRows(entity, arrow.table(entity, rows)))
 
 
-FEEDS: dict[str, Feed] = {"rows": upsert_rows, "csv": as_csv}
+FEEDS: dict[str, Feed] = {"rows": upsert_rows, "many": as_many}
 EACH_FEED = pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS.keys())
 _hotels = (f"H-{number}" for number in itertools.count())
 
@@ -383,11 +383,18 @@ def test_no_rows_are_no_writes(connection, feed) -> None:
     assert put(connection, "booking", [], feed) == 0
 
 
-def test_csv_may_come_in_several_chunks(connection, hotel) -> None:
-    rows = [booking_row(f"RSV-{number}", property_id=hotel) for number in range(10)]
-    chunks = [arrow.csv(arrow.table("booking", rows[:4])), bytes(arrow.csv(arrow.table("booking", rows[4:])))]
-    with connection.transaction(), connection.cursor() as cursor:
-        assert upsert_csv(cursor, "booking", chunks) == 10
+@EACH_FEED
+def test_new_rows_older_and_newer_ones_are_told_apart(connection, hotel, feed) -> None:
+    held_at = {"held later": 5, "held earlier": 1}
+    rows = [booking_row(name, property_id=hotel, received_at=minutes(at)) for name, at in held_at.items()]
+    put(connection, "booking", rows, feed)
+    names = ["held earlier", "held later", "new"]
+    rows = [booking_row(name, property_id=hotel, received_at=minutes(3), rate_plan="sent") for name in names]
+    assert put(connection, "booking", rows, feed) == 2
+    found = {row["external_id"]: (row["rate_plan"], row["version"]) for row in held(connection, hotel)}
+    assert found["new"] == ("sent", 1)
+    assert found["held earlier"] == ("sent", 2)
+    assert found["held later"][0] != "sent"
 
 
 def test_two_upserts_in_one_transaction_do_not_mix(connection, hotel) -> None:
@@ -409,8 +416,9 @@ def test_what_is_rolled_back_was_never_there(connection, hotel) -> None:
 # -- Two at once ---------------------------------------------------------------------------------------
 
 
+@EACH_FEED
 def test_two_that_upsert_the_same_ids_in_opposite_order_do_not_stand_in_each_other_s_way(
-    database, connection, hotel
+    database, connection, hotel, feed
 ) -> None:
     count, rounds = 400, 6
     errors: list[Exception] = []
@@ -429,7 +437,7 @@ def test_two_that_upsert_the_same_ids_in_opposite_order_do_not_stand_in_each_oth
                     ]
                     meeting.wait()
                     with mine.transaction():
-                        upsert_rows(cursor, "booking", rows[:: 1 if me else -1])
+                        feed(cursor, "booking", rows[:: 1 if me else -1])
         except Exception as error:
             errors.append(error)
             meeting.abort()
@@ -443,22 +451,27 @@ def test_two_that_upsert_the_same_ids_in_opposite_order_do_not_stand_in_each_oth
     assert {row["rate_plan"] for row in held(connection, hotel)} == {f"{rounds - 1}.1"}
 
 
-def test_one_that_waited_for_another_is_still_held_to_the_order(database, connection, hotel) -> None:
+@EACH_FEED
+@pytest.mark.parametrize("first", [True, False], ids=["a row that was held", "a row that neither found"])
+def test_one_that_waited_for_another_is_still_held_to_the_order(database, connection, hotel, feed, first) -> None:
     """It looked before the other committed: the guard looks again once the row is free."""
-    put(connection, "booking", [booking_row(property_id=hotel, rate_plan="first")])
+    if first:
+        put(connection, "booking", [booking_row(property_id=hotel, rate_plan="first")])
     done = threading.Event()
 
     def older() -> None:
         with psycopg.connect(database, autocommit=True) as mine:
-            put(mine, "booking", [booking_row(property_id=hotel, updated_at=minutes(1), rate_plan="older")])
+            rows = [booking_row(property_id=hotel, updated_at=minutes(1), rate_plan="older")]
+            put(mine, "booking", [*rows, booking_row("another", property_id=hotel)], feed)
         done.set()
 
     with psycopg.connect(database) as mine, mine.cursor() as cursor:
-        upsert_rows(cursor, "booking", [booking_row(property_id=hotel, updated_at=minutes(2), rate_plan="newer")])
+        feed(cursor, "booking", [booking_row(property_id=hotel, updated_at=minutes(2), rate_plan="newer")])
         waiting = threading.Thread(target=older)
         waiting.start()
         assert not done.wait(0.3)  # it waits for the row
         mine.commit()
     waiting.join(10)
-    (found,) = held(connection, hotel)
-    assert (found["rate_plan"], found["version"]) == ("newer", 2)
+    found = {row["external_id"]: row for row in held(connection, hotel)}
+    assert found.keys() == {"RSV-1", "another"}
+    assert (found["RSV-1"]["rate_plan"], found["RSV-1"]["version"]) == ("newer", 2 if first else 1)

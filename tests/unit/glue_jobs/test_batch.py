@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import pickle
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -37,15 +37,12 @@ class FakeStore:
         self.refusals: list[Refusal] = []
         self.error: Exception | None = None
 
-    def upsert(self, tables: Mapping[str, Iterable[memoryview]]) -> dict[str, int]:
+    def upsert(self, rows: Mapping[str, arrow.NewestRows]) -> dict[str, int]:
         if self.error:
             raise self.error
-        written = {}
-        for entity, parts in tables.items():
-            chunks = [bytes(part) for part in parts]
-            self.tables.setdefault(entity, []).extend(chunks)
-            written[entity] = sum(chunk.count(b"\n") for chunk in chunks)
-        return written
+        for entity, some in rows.items():
+            self.tables.setdefault(entity, []).append(bytes(some.csv(range(len(some)))))
+        return {entity: len(some) for entity, some in rows.items()}
 
     def quarantine(self, refusals: Sequence[Refusal]) -> None:
         self.refusals += refusals
