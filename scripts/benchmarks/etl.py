@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,43 +30,49 @@ from shared.pipeline.raw_keys import page_key
 from shared.storage.integrations import Integration, Integrations
 from shared.storage.raw_lake import RawLake
 
+PASSES = ("map_write", "insert", "unchanged", "updated")
+CORES = 2
+
 Say = Callable[[str], None]
 
 
-def run(records: int, say: Say = lambda text: None) -> dict[str, Any]:
-    """Rates per second, peak memory of a worker and seconds by stage; the keys are the issue's."""
+def run(
+    records: int, passes: Sequence[str] = PASSES, cores: int = CORES, say: Say = lambda text: None
+) -> dict[str, Any]:
+    """Rates per second, peak memory of a worker and seconds by stage.
+
+    ``passes``: some of ``PASSES``, in their order; those after ``insert`` need it.
+    """
     with TemporaryDirectory(prefix="pousada-bench-") as folder, LocalStack(Path(folder)) as local:
-        bench = _Bench(local, records, say)
+        bench = _Bench(local, records, cores, say)
         bench.onboard()
         bench.land(updated_every=0)
-        mapped = bench.take("map_write", module="scripts.benchmarks.map_write")
-        inserted = bench.take("insert")
-        bench.repeat()
-        unchanged = bench.take("unchanged")
-        bench.land(updated_every=2)
-        updated = bench.take("updated")
-    passes = {"map_write": mapped, "insert": inserted, "unchanged": unchanged, "updated": updated}
+        taken = {name: bench.take(name) for name in passes}
     return {
         "records": records,
-        "map_write_per_s": round(records / mapped["stages"]["total"]),
-        "insert_per_s": round(records / inserted["wall"]),
-        "unchanged_per_s": round(records / unchanged["wall"]),
-        "updated_per_s": round(records / updated["wall"]),
-        "worker_peak_rss_mb": round(max(one["peak_rss_mb"] for one in passes.values())),
+        **{f"{name}_per_s": round(records / _seconds(name, one)) for name, one in taken.items()},
+        "worker_peak_rss_mb": round(max(one["peak_rss_mb"] for one in taken.values())),
         "seconds": {
             f"{name}.{stage}": round(seconds, 2)
-            for name, one in passes.items()
+            for name, one in taken.items()
             for stage, seconds in {"wall": one["wall"], **one["stages"]}.items()
         },
-        "rows": {name: one["rows"] for name, one in passes.items()},
-        "written": {name: one["written"] for name, one in passes.items()},
+        "rows": {name: one["rows"] for name, one in taken.items()},
+        "written": {name: one["written"] for name, one in taken.items()},
     }
 
 
+def _seconds(name: str, outcome: dict[str, Any]) -> float:
+    """Of a pass: end to end, but of mapping and writing alone what it takes once Spark has started."""
+    seconds: float = outcome["stages"]["total"] if name == "map_write" else outcome["wall"]
+    return seconds
+
+
 class _Bench:
-    def __init__(self, local: LocalStack, records: int, say: Say) -> None:
+    def __init__(self, local: LocalStack, records: int, cores: int, say: Say) -> None:
         self._local = local
         self._records = records
+        self._cores = cores
         self._say = say
         self._s3 = local.client("s3")
 
@@ -99,7 +105,7 @@ class _Bench:
                 raise TimeoutError("the pages did not reach a manifest within five minutes")
             sleep(0.5)
 
-    def repeat(self) -> None:
+    def _repeat(self) -> None:
         """Makes every manifest pending again."""
         for manifest in list(self._manifests(manifests.DONE)):
             key = f"{manifests.PENDING}{manifest.batch_id}.json"
@@ -111,8 +117,13 @@ class _Bench:
             for item in page.get("Contents", ()):
                 yield manifests.decode(self._s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
 
-    def take(self, name: str, module: str = "glue_jobs.etl") -> dict[str, Any]:
+    def take(self, name: str) -> dict[str, Any]:
         """One run of the job in a process of its own; returns its outcome and the wall time."""
+        if name == "unchanged":
+            self._repeat()
+        if name == "updated":
+            self.land(updated_every=2)
+        module = "scripts.benchmarks.map_write" if name == "map_write" else "glue_jobs.etl"
         names = self._local.names
         environment = self._local.environment | {
             "RAW_BUCKET": names.raw_bucket,
@@ -120,7 +131,7 @@ class _Bench:
             "WORK_BUCKET": names.work_bucket,
             "INTEGRATIONS_TABLE": names.integrations_table,
             "DATABASE_SECRET": names.database_secret,
-            "POUSADA_SPARK_CORES": "2",
+            "POUSADA_SPARK_CORES": str(self._cores),
             "SMALL_BATCH_BYTES": "0",
         }
         began = perf_counter()

@@ -6,14 +6,9 @@ Three medians of the same signed deliveries, each seen once:
     own     the whole handler with AWS answered in memory: Powertools' idempotency, log and metrics included
     sdk     the same with boto3 included: requests are built and signed, canned answers are parsed
 
-The import ratio compares fresh interpreters, in turns: one imports the handler as Lambda's init phase
-does (settings read, clients made), the other imports boto3 and makes an S3 and a DynamoDB client. It is
-taken twice, since bytecode halves both sides and depends on who imported what before: with all of it
-compiled (``import_ratio``), and with the standard library's alone (``import_ratio_uncompiled``), which is
-what a function meets whose layer is built without bytecode.
+The cold import is ``scripts.benchmarks.cold_start``'s.
 
-All of it is processor time. Beside two busy processes the ratio of elapsed times was seen anywhere from
-1.0 to 1.6 for the same code, and a ninety-ninth percentile was the scheduler's time slice.
+All of it is processor time: of elapsed times, the ninety-ninth percentile was the scheduler's time slice.
 """
 
 from __future__ import annotations
@@ -23,15 +18,9 @@ import contextlib
 import io
 import json
 import os
-import shutil
-import subprocess
-import sys
-import sysconfig
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from statistics import median, quantiles
+from statistics import quantiles
 from time import process_time
 from types import SimpleNamespace
 from typing import Any
@@ -44,25 +33,14 @@ from lambdas.webhook import handler
 from lambdas.webhook.landing import Landing
 from lambdas.webhook.receiver import Receiver
 from lambdas.webhook.telemetry import logger
+from scripts.benchmarks.cold_start import ENVIRONMENT, import_times
 from shared.pipeline import delivery
 from shared.storage.raw_lake import RawLake
 from shared.storage.secrets import Secrets
 from shared.vendors.hostpms.webhook import sign
 
-ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = {"vendor": "hostpms", "propertyId": "PT-LIS-001", "event": "reservation.created"}
 SIGNING_KEY = "benchmark"
-ENVIRONMENT = {
-    "AWS_DEFAULT_REGION": "eu-west-1",
-    "AWS_ACCESS_KEY_ID": "benchmark",
-    "AWS_SECRET_ACCESS_KEY": "benchmark",
-    "AWS_LAMBDA_FUNCTION_NAME": "webhook",
-    "RAW_BUCKET": "raw",
-    "IDEMPOTENCY_TABLE": "webhook-idempotency",
-}
-HANDLER = "import lambdas.webhook.handler"
-BASELINE = "import boto3; boto3.client('s3'); boto3.client('dynamodb')"
-_TIMED = "import time; began = time.process_time(); {}; print(time.process_time() - began)"
 
 Connect = Callable[[str], Any]
 
@@ -75,7 +53,7 @@ def run(deliveries: int = 2000, imports: int = 11) -> dict[str, float]:
         sdk = _handler_times(deliveries, _canned)
     return {
         **_summary("own", own),
-        **import_times(imports),
+        **import_times("webhook", imports),
         **_summary("core", core),
         **_summary("sdk", sdk),
         "deliveries": deliveries,
@@ -85,46 +63,6 @@ def run(deliveries: int = 2000, imports: int = 11) -> dict[str, float]:
 def _summary(what: str, seconds: list[float]) -> dict[str, float]:
     percentiles = quantiles(seconds, n=100)
     return {f"{what}_us_p50": round(percentiles[49] * 1e6, 1), f"{what}_us_p99": round(percentiles[98] * 1e6, 1)}
-
-
-# -- cold import ---------------------------------------------------------------------------------
-
-
-def import_times(runs: int) -> dict[str, float]:
-    """Medians of ``runs`` fresh interpreters each, per state of the bytecode."""
-    # A folder of our own, since what other runs left beside the sources, or were told not to leave, is chance.
-    with tempfile.TemporaryDirectory(prefix="pousada-bytecode-") as bytecode:
-        for statement in (BASELINE, HANDLER):
-            _import_seconds(statement, PYTHONPYCACHEPREFIX=bytecode)
-        compiled = _import_medians(runs, bytecode)
-        _forget_packages(bytecode)
-        uncompiled = _import_medians(runs, bytecode)
-    return {**compiled, **{f"{name}_uncompiled": value for name, value in uncompiled.items()}}
-
-
-def _import_medians(runs: int, bytecode: str) -> dict[str, float]:
-    frozen = {"PYTHONPYCACHEPREFIX": bytecode, "PYTHONDONTWRITEBYTECODE": "1"}
-    # In turns, so that a change of the machine's pace falls on both.
-    pairs = [(_import_seconds(BASELINE, **frozen), _import_seconds(HANDLER, **frozen)) for _ in range(runs)]
-    baseline, ours = (median(times) for times in zip(*pairs, strict=True))
-    return {
-        "import_ratio": round(ours / baseline, 3),
-        "import_ms": round(ours * 1000, 1),
-        "import_baseline_ms": round(baseline * 1000, 1),
-    }
-
-
-def _forget_packages(bytecode: str) -> None:
-    """Leaves the standard library's bytecode: the folder mirrors the sources' absolute paths."""
-    for sources in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), str(ROOT)}:
-        shutil.rmtree(f"{bytecode}{sources}", ignore_errors=True)
-
-
-def _import_seconds(statement: str, **settings: str) -> float:
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment = {**inherited, **ENVIRONMENT, "PYTHONPATH": str(ROOT), **settings}
-    command = [sys.executable, "-c", _TIMED.format(statement)]
-    return float(subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout)
 
 
 # -- the deliveries ------------------------------------------------------------------------------

@@ -312,13 +312,13 @@ def test_the_hostpms_pages_reservation_becomes_rows_without_a_warning() -> None:
 @pytest.mark.parametrize(
     ("heading", "look_up", "table"),
     [
-        ("### Booking status", words.status, words._STATUS),
-        ("### Channel", words.channel, words._CHANNEL),
-        ("### Room type", words.room_type, words._ROOM_TYPE),
-        ("### Payment method", words.payment_method, words._PAYMENT_METHOD),
-        ("### Payment status", words.payment_status, words._PAYMENT_STATUS),
-        ("### Room status", words.room_status, words._ROOM_STATUS),
-        ("### Loyalty tier", words.loyalty_tier, words._LOYALTY),
+        ("### Booking status", words.status, words.STATUS),
+        ("### Channel", words.channel, words.CHANNEL),
+        ("### Room type", words.room_type, words.ROOM_TYPE),
+        ("### Payment method", words.payment_method, words.PAYMENT_METHOD),
+        ("### Payment status", words.payment_status, words.PAYMENT_STATUS),
+        ("### Room status", words.room_status, words.ROOM_STATUS),
+        ("### Loyalty tier", words.loyalty_tier, words.LOYALTY),
     ],
 )
 def test_the_hostpms_page_has_every_word_with_its_meaning(heading: str, look_up: Any, table: dict[str, str]) -> None:

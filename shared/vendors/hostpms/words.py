@@ -24,7 +24,7 @@ def fold(word: str) -> str:
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
 
 
-_STATUS = _table(
+STATUS = _table(
     {
         BookingStatus.CONFIRMED: "confirmado, confirmada",
         BookingStatus.PENDING: "pendente, pendiente",
@@ -34,7 +34,7 @@ _STATUS = _table(
         BookingStatus.NO_SHOW: "no_show, nao_compareceu, no_presentado",
     }
 )
-_CHANNEL = _table(
+CHANNEL = _table(
     {
         Channel.DIRECT: "direto, directo, site",
         Channel.OTA: "booking_com, expedia, airbnb, hotelbeds",
@@ -42,7 +42,7 @@ _CHANNEL = _table(
         Channel.WALK_IN: "balcao, balcão, walk_in",
     }
 )
-_ROOM_TYPE = _table(
+ROOM_TYPE = _table(
     {
         "Double Room": "Quarto Duplo, Habitación Doble",
         "Twin Room": "Quarto Twin, Habitación Twin",
@@ -53,7 +53,7 @@ _ROOM_TYPE = _table(
         "Apartment": "Apartamento",
     }
 )
-_PAYMENT_METHOD = _table(
+PAYMENT_METHOD = _table(
     {
         PaymentMethod.CREDIT_CARD: "credit_card, cartao_credito",
         PaymentMethod.CASH: "dinheiro, numerario, efectivo",
@@ -64,7 +64,7 @@ _PAYMENT_METHOD = _table(
         PaymentMethod.BANK_TRANSFER: "transferencia",
     }
 )
-_ROOM_STATUS = _table(
+ROOM_STATUS = _table(
     {
         RoomStatus.CLEAN: "limpo, limpio",
         RoomStatus.DIRTY: "sujo, sucio",
@@ -73,7 +73,7 @@ _ROOM_STATUS = _table(
         RoomStatus.BLOCKED: "bloqueado",
     }
 )
-_LOYALTY = _table(
+LOYALTY = _table(
     {
         LoyaltyTier.NONE: "nenhum",
         LoyaltyTier.SILVER: "prata",
@@ -81,7 +81,7 @@ _LOYALTY = _table(
         LoyaltyTier.PLATINUM: "platina",
     }
 )
-_PAYMENT_STATUS = _table(
+PAYMENT_STATUS = _table(
     {
         PaymentStatus.RECEIVED: "recebido",
         PaymentStatus.PENDING: "pendente",
@@ -101,10 +101,10 @@ def _look_up(table: Mapping[str, str]) -> Callable[[str], str | None]:
     return look_up
 
 
-status = _look_up(_STATUS)
-channel = _look_up(_CHANNEL)
-room_type = _look_up(_ROOM_TYPE)
-payment_method = _look_up(_PAYMENT_METHOD)
-room_status = _look_up(_ROOM_STATUS)
-loyalty_tier = _look_up(_LOYALTY)
-payment_status = _look_up(_PAYMENT_STATUS)
+status = _look_up(STATUS)
+channel = _look_up(CHANNEL)
+room_type = _look_up(ROOM_TYPE)
+payment_method = _look_up(PAYMENT_METHOD)
+room_status = _look_up(ROOM_STATUS)
+loyalty_tier = _look_up(LOYALTY)
+payment_status = _look_up(PAYMENT_STATUS)

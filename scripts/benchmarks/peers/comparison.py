@@ -1,0 +1,112 @@
+"""Pousada's batch path beside its peers, on the same raw pages: dlt, and DuckDB as the limit."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from scripts.benchmarks import etl
+from scripts.benchmarks.pages import pages
+from scripts.local.embedded_postgres import EmbeddedPostgres
+from scripts.local.environment import ROOT
+
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+ENVIRONMENT = ROOT / ".pousada" / "peers"
+"""dlt's packages would bring other versions of what is deployed here."""
+
+Say = Callable[[str], None]
+
+
+def run(
+    records: int, rounds: int = 3, ours: dict[str, Any] | None = None, say: Say = lambda text: None
+) -> dict[str, Any]:
+    """Records per second of each, and the ratios the bars are set on; medians of ``rounds``.
+
+    ``ours``: what ``etl.run`` gave for as many records, where it was run already.
+    """
+    ours = ours or etl.run(records, passes=("map_write", "insert"), say=say)
+    with TemporaryDirectory(prefix="pousada-bench-") as name:
+        folder = Path(name)
+        _write_pages(records, folder / "pages")
+        loads = {how: [_dlt(folder, how, say) for _ in range(rounds)] for how in ("default", "tuned")}
+        mappings = [_duckdb(folder, say) for _ in range(rounds)]
+    dlt_rates = {how: records / median(sum(one.values()) for one in some) for how, some in loads.items()}
+    duckdb_rate = records / median(mappings)
+    return {
+        "records": records,
+        "ours_insert_per_s": ours["insert_per_s"],
+        "dlt_per_s": round(dlt_rates["default"]),
+        "dlt_tuned_per_s": round(dlt_rates["tuned"]),
+        "ours_map_write_per_s": ours["map_write_per_s"],
+        "duckdb_per_s": round(duckdb_rate),
+        "etl_to_dlt": round(ours["insert_per_s"] / dlt_rates["default"], 1),
+        "etl_to_dlt_tuned": round(ours["insert_per_s"] / dlt_rates["tuned"], 1),
+        "map_write_to_duckdb": round(ours["map_write_per_s"] / duckdb_rate, 2),
+    }
+
+
+def _write_pages(records: int, folder: Path) -> None:
+    """On the disk, where a peer reads them with less ado than from S3."""
+    folder.mkdir()
+    for number, page in enumerate(pages(records, datetime.now(UTC)), start=1):
+        (folder / f"{number:05}.ndjson.gz").write_bytes(gzip.compress(page, 6))
+
+
+def _dlt(folder: Path, how: str, say: Say) -> dict[str, float]:
+    """Seconds into PostgreSQL, and into Parquet; both are empty at first."""
+    python = _environment(say)
+    for name in ("lake", "state", "server"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "server").mkdir()
+    server = EmbeddedPostgres(folder / "server")
+    server.start()
+    try:
+        script = str(Path(__file__).with_name("dlt_pipeline.py"))
+        arguments = [str(folder / "pages"), server.dsn, str(folder / "lake"), str(folder / "state"), how]
+        seconds: dict[str, float] = _told([str(python), script, *arguments])
+    finally:
+        server.stop()
+    say(f"dlt, {how}: {seconds['postgres']:.1f} s into PostgreSQL, {seconds['parquet']:.1f} s into Parquet")
+    return seconds
+
+
+def _environment(say: Say) -> Path:
+    """The interpreter of an environment with dlt in it."""
+    python = ENVIRONMENT / "bin" / "python"
+    stamp = ENVIRONMENT / "installed.txt"
+    wanted = REQUIREMENTS.read_text()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        say("installing dlt into an environment of its own")
+        uv = [sys.executable, "-m", "uv"]
+        subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(ENVIRONMENT)], check=True)
+        installing = [*uv, "pip", "install", "--quiet", "--python", str(python), "--requirements", str(REQUIREMENTS)]
+        subprocess.run(installing, check=True)
+        stamp.write_text(wanted)
+    return python
+
+
+def _duckdb(folder: Path, say: Say) -> float:
+    out = folder / "duckdb"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    module = "scripts.benchmarks.peers.duckdb_mapping"
+    seconds: float = _told([sys.executable, "-m", module, str(folder / "pages"), str(out)])["seconds"]
+    say(f"DuckDB: {seconds:.1f} s to read, map and write")
+    return seconds
+
+
+def _told(command: Sequence[str]) -> Any:
+    """The JSON of the program's last line. Raises RuntimeError with its end where it failed."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[1]} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
