@@ -9,14 +9,12 @@ bucket then holds every version of its ids, and is upserted in the order of the 
 from __future__ import annotations
 
 import gc
-import resource
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
-from time import perf_counter
 from typing import NamedTuple
 
 import boto3
@@ -24,11 +22,12 @@ import psycopg
 import pyarrow as pa
 from botocore.config import Config
 
+from glue_jobs.outcome import Outcome
 from shared.errors import NotFound, Page, Refuse, Retry
 from shared.model import arrow
 from shared.model.columns import ENTITIES
 from shared.model.mapping import MappingContext, Refusal
-from shared.pipeline.by_column import Chunk, map_chunks
+from shared.pipeline.by_column import FEWEST, Chunk, map_chunks, map_small
 from shared.pipeline.envelope import lines
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.transform import refuse_object
@@ -40,6 +39,8 @@ from shared.storage.unified_store import UnifiedStore
 
 CHUNK_LINES = 2_000
 """Records that are mapped at once: few enough to stay in the processor's cache."""
+CHUNK_BYTES = 16 * 1024 * 1024
+"""Of small objects that are mapped at once: bounds the memory where they are not so small after all."""
 FLUSH_ROWS = 100_000
 """Rows after which a task writes a row group and hands its pieces on: what bounds its memory."""
 
@@ -76,52 +77,6 @@ class Piece(NamedTuple):
     """An Arrow stream of ``arrow.schema(entity)``."""
 
 
-@dataclass
-class Outcome:
-    """What some workers did; outcomes add up."""
-
-    records: int = 0
-    rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    """Entity → rows in Parquet: all versions."""
-    written: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    """Entity → rows that PostgreSQL took."""
-    refused: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    warned: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    files: int = 0
-    file_bytes: int = 0
-    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """Step → time spent in it, summed over the workers."""
-    peak_rss_mb: float = 0.0
-
-    def add(self, other: Outcome) -> Outcome:
-        self.records += other.records
-        self.files += other.files
-        self.file_bytes += other.file_bytes
-        for mine, others in (
-            (self.rows, other.rows),
-            (self.written, other.written),
-            (self.refused, other.refused),
-            (self.warned, other.warned),
-        ):
-            for name, count in others.items():
-                mine[name] += count
-        for step, seconds in other.seconds.items():
-            self.seconds[step] += seconds
-        self.peak_rss_mb = max(self.peak_rss_mb, other.peak_rss_mb)
-        return self
-
-    @contextmanager
-    def timing(self, step: str) -> Iterator[None]:
-        began = perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[step] += perf_counter() - began
-
-    def measure_memory(self) -> None:
-        self.peak_rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 # -- Map ---------------------------------------------------------------------------------------------
 
 
@@ -132,11 +87,10 @@ def map_group(
     done. Run twice, it writes the same files again."""
     outcome, tables, files = Outcome(), _Tables(), _Files(number, batch)
     with _no_garbage_collection():
-        for key, body in _fetch(group, plan, outcome):
-            for chunk in _map(key, body, plan, outcome):
-                tables.add(chunk, batch)
-                if tables.rows >= FLUSH_ROWS:
-                    yield from _flush(tables, files, batch, plan, outcome)
+        for chunk in _map(_fetch(group, plan, outcome), plan, outcome):
+            tables.add(_counted(chunk, outcome), batch)
+            if tables.rows >= FLUSH_ROWS:
+                yield from _flush(tables, files, batch, plan, outcome)
         yield from _flush(tables, files, batch, plan, outcome)
     with outcome.timing("parquet"):
         files.put(_processed_lake(plan.processed_bucket), outcome)
@@ -157,29 +111,51 @@ def _flush(tables: _Tables, files: _Files, batch: Batch, plan: Plan, outcome: Ou
 def _fetch(group: Sequence[ObjectAddress], plan: Plan, outcome: Outcome) -> Iterator[tuple[str, bytes | Refuse]]:
     """Each object's bytes, or why it cannot be had: one bad object does not keep its batch from the rest."""
     many = _raw_lake(plan.raw_bucket).many(address.key for address in group)
-    while True:
-        with outcome.timing("fetch"):
-            fetched = next(many, None)
-        if fetched is None:
-            return
-        key, body = fetched
+    for key, body in outcome.timed("fetch", many):
         if isinstance(body, Retry):
             raise body
         yield key, body
 
 
-def _map(key: str, body: bytes | Refuse, plan: Plan, outcome: Outcome) -> Iterator[Chunk]:
-    if isinstance(body, Refuse):
-        yield _counted(Chunk(refuse_object(key, body)), outcome)
-        return
-    context_of = partial(_context, plan)
-    chunks = map_chunks(key, lines(key, body), context_of, CHUNK_LINES)
-    while True:
-        with outcome.timing("map"):
-            chunk = next(chunks, None)
-        if chunk is None:
-            return
-        yield _counted(chunk, outcome)
+def _map(objects: Iterable[tuple[str, bytes | Refuse]], plan: Plan, outcome: Outcome) -> Iterator[Chunk]:
+    """Large objects one by one; small ones, as webhooks are, some thousand lines at a time."""
+    context_of, small = partial(_context, plan), _Small()
+    for key, body in objects:
+        if isinstance(body, Refuse):
+            yield Chunk(refuse_object(key, body))
+            continue
+        texts = lines(key, body)
+        if len(texts) >= FEWEST:
+            yield from outcome.timed("map", map_chunks(key, texts, context_of, CHUNK_LINES))
+            continue
+        small.add(key, texts, len(body))
+        if small.enough:
+            yield from outcome.timed("map", map_small(small.take(), context_of))
+    yield from outcome.timed("map", map_small(small.take(), context_of))
+
+
+class _Small:
+    """Small raw objects that wait to be mapped together."""
+
+    def __init__(self) -> None:
+        self._objects: list[tuple[str, Sequence[bytes]]] = []
+        self._lines = 0
+        self._bytes = 0
+
+    def add(self, key: str, texts: Sequence[bytes], size: int) -> None:
+        self._objects.append((key, texts))
+        self._lines += len(texts)
+        self._bytes += size
+
+    @property
+    def enough(self) -> bool:
+        return self._lines >= CHUNK_LINES or self._bytes >= CHUNK_BYTES
+
+    def take(self) -> list[tuple[str, Sequence[bytes]]]:
+        """All that wait; then begins anew."""
+        taken, self._objects = self._objects, []
+        self._lines = self._bytes = 0
+        return taken
 
 
 def _counted(chunk: Chunk, outcome: Outcome) -> Chunk:

@@ -21,7 +21,8 @@ from time import perf_counter
 
 import boto3
 
-from glue_jobs.batch import Batch, Outcome, Piece, Plan, map_group, upsert_bucket
+from glue_jobs.batch import Batch, Piece, Plan, map_group, upsert_bucket
+from glue_jobs.outcome import Outcome
 from shared.errors import Misconfigured, PousadaError
 from shared.pipeline.manifest import Manifest
 from shared.settings import EnvironmentModel, read

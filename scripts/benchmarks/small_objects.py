@@ -6,7 +6,7 @@ which in the embedded AWS costs more than all the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from time import perf_counter
@@ -16,7 +16,7 @@ import msgspec
 
 from glue_jobs import batch
 from glue_jobs.batch import Batch, Plan, map_group
-from scripts.benchmarks.pages import PAGE_RECORDS, PROPERTY, pages
+from scripts.benchmarks.pages import PROPERTY, pages
 from scripts.simulators.hostpms.bulk import reservations
 from shared.pipeline.envelope import Envelope, encode
 from shared.pipeline.manifest import GROUP_OBJECTS, ObjectAddress

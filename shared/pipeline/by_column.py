@@ -1,4 +1,4 @@
-"""A page of records mapped by column: the batch path's fast road, and the same rows as record by record.
+"""Many records mapped by column: the batch path's fast road, and the same rows as record by record.
 
 A mapper computes by ``context.each`` alone. Here its record is a chunk of records (``vectors.Records``) whose every
 field is a column, and ``each`` applies a function once for each distinct value: in thousands of reservations there
@@ -11,10 +11,11 @@ A record that breaks a rule, is warned of, or makes a function raise, is *odd*: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +24,11 @@ import pyarrow as pa
 from shared.errors import Malformed, NotFound, Unmappable
 from shared.model import arrow
 from shared.model.mapping import MappingContext, Row, Warned
-from shared.model.vectors import FAILED, Codes, Mask, Records, Vector
+from shared.model.vectors import FAILED, Codes, Mask, Records, Vector, column
 from shared.pipeline import rules
 from shared.pipeline.kernels import KERNELS
-from shared.pipeline.transform import ContextOf, Mapped, Page, RecordMapper, refuse_object
+from shared.pipeline.raw_keys import RawAddress, parse
+from shared.pipeline.transform import ContextOf, Line, Mapped, Plain, RecordMapper, refuse_object
 
 FEWEST = 64
 """Records below which columns do not pay."""
@@ -51,47 +53,88 @@ class Chunk:
     """Entity → rows of ``source``."""
 
 
-def map_chunks(key: str, lines: Sequence[bytes], context_of: ContextOf, length: int) -> Iterator[Chunk]:
+class _Lines(NamedTuple):
+    """Lines that are mapped together: the envelopes' texts, and where each stands."""
+
+    texts: Sequence[bytes]
+    keys: Sequence[str]
+    numbers: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, objects: Iterable[tuple[str, Sequence[bytes]]]) -> _Lines:
+        lines = [(text, key, number) for key, texts in objects for number, text in enumerate(texts)]
+        texts, keys, numbers = zip(*lines, strict=True) if lines else ((), (), ())
+        return cls(texts, keys, np.array(numbers, np.int32))
+
+    def at(self, places: Iterable[int]) -> Iterator[Line]:
+        return ((self.keys[place], int(self.numbers[place]), self.texts[place]) for place in places)
+
+
+Read = Callable[[Sequence[bytes]], Plain]
+
+
+def map_chunks(key: str, texts: Sequence[bytes], context_of: ContextOf, length: int) -> Iterator[Chunk]:
     """All rows and refusals of the raw object at ``key``, ``length`` lines at a time."""
     try:
         mapper = RecordMapper.of(key, context_of)
     except (Malformed, NotFound) as error:
         yield Chunk(refuse_object(key, error))
         return
-    for first in range(0, len(lines), length):
-        some = lines[first : first + length]
+    for first in range(0, len(texts), length):
+        some = texts[first : first + length]
+        numbers = np.arange(first, first + len(some), dtype=np.int32)
         page = mapper.page_of(some[0]) if len(some) >= FEWEST else None
-        yield Chunk(mapper.map_lines(enumerate(some, first))) if page is None else _map(mapper, page, some, first)
+        yield _map(mapper, _Lines(some, [key] * len(some), numbers), page.read if page else None)
 
 
-def _map(mapper: RecordMapper, page: Page, lines: Sequence[bytes], first: int) -> Chunk:
-    records, odd = page.records(lines)
-    tables: dict[str, pa.Table] = {}
-    if records:
-        places = np.delete(np.arange(len(lines), dtype=np.int32), odd)
-        context = _ChunkContext(mapper.context, len(records))
+def map_small(objects: Iterable[tuple[str, Sequence[bytes]]], context_of: ContextOf) -> Iterator[Chunk]:
+    """All rows and refusals of small raw objects, as ``(key, lines)``: those of one kind and property together."""
+    alike: dict[RawAddress, list[tuple[str, Sequence[bytes]]]] = defaultdict(list)
+    for key, texts in objects:
         try:
-            rows = _rows(mapper, page, Records(records), pa.array(places + np.int32(first)), context)
+            alike[parse(key)].append((key, texts))
+        except Malformed as error:
+            yield Chunk(refuse_object(key, error))
+    for address, some in alike.items():
+        try:
+            mapper = RecordMapper(address, context_of(address.vendor, address.property_id))
+        except NotFound as error:
+            yield from (Chunk(refuse_object(key, error)) for key, _ in some)
+        else:
+            lines = _Lines.of(some)
+            yield _map(mapper, lines, mapper.read if len(lines.texts) >= FEWEST else None)
+
+
+def _map(mapper: RecordMapper, lines: _Lines, read: Read | None) -> Chunk:
+    """``read``: gives the records that are to be mapped by column, if any are."""
+    plain = read(lines.texts) if read else Plain()
+    places, tables = np.array(plain.places, np.int32), {}
+    odd = np.ones(len(lines.texts), np.bool_)
+    if plain.records:
+        context = _ChunkContext(mapper.context, len(places))
+        try:
+            rows = _rows(mapper, plain, lines, places, context)
         except _ODD:  # on what all the records share
             context.odd[:] = True
         keep = np.flatnonzero(~context.odd) if context.odd.any() else None
         if keep is None or len(keep):
-            tables = {kind: arrow.column_table(kind, row, len(records), keep) for kind, row in rows}
-        odd = sorted([*odd, *places[context.odd].tolist()])
-    mapped = mapper.map_lines((first + place, lines[place]) for place in odd)
-    mapped.records = len(lines)
+            tables = {kind: arrow.column_table(kind, row, len(places), keep) for kind, row in rows}
+        odd[places] = context.odd
+    mapped = mapper.map_lines(lines.at(np.flatnonzero(odd).tolist()))
+    mapped.records = len(lines.texts)
     return Chunk(mapped, mapper.vendor, tables)
 
 
 def _rows(
-    mapper: RecordMapper, page: Page, records: Any, numbers: pa.Array, context: _ChunkContext
+    mapper: RecordMapper, plain: Plain, lines: _Lines, places: Codes, context: _ChunkContext
 ) -> list[tuple[str, Row]]:
     """A row for each kind that the records lead to, whose every field is a column or the one value of all."""
-    rows = mapper.map(records, context)
+    rows = mapper.map(Records(plain.records), context)
+    received, keys = column(plain.received), column([lines.keys[place] for place in plain.places])
+    numbers = Vector.of_array(pa.array(lines.numbers[places]))
     for kind, row in rows:
         mapper.identify(kind, row, context)
-        row.raw_received_at = page.received_at
-        row.raw_line = Vector.of_array(numbers)
+        row.raw_received_at, row.raw_key, row.raw_line = received, keys, numbers
         for rule in rules.rules_of(kind, row):
             context.refuse(context.each(rule.check, *[getattr(row, name) for name in rule.reads]))
     return rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,21 +49,11 @@ class Mapped:
 
 def map_object(key: str, body: bytes, context_of: ContextOf) -> Mapped:
     """All rows and refusals of the raw object at ``key``; ``body`` is decompressed."""
-    mapped = Mapped()
-    for part_of_it in map_lines(key, envelopes.lines(key, body), context_of):
-        mapped.add(part_of_it)
-    return mapped
-
-
-def map_lines(key: str, lines: Sequence[bytes], context_of: ContextOf, chunk: int = 10_000) -> Iterator[Mapped]:
-    """As ``map_object``, ``chunk`` lines at a time: a page of any size is mapped in bounded memory."""
     try:
         mapper = RecordMapper.of(key, context_of)
     except (Malformed, NotFound) as error:
-        yield refuse_object(key, error)
-        return
-    for first in range(0, len(lines), chunk):
-        yield mapper.map_lines(enumerate(lines[first : first + chunk], first))
+        return refuse_object(key, error)
+    return mapper.map_lines((key, number, line) for number, line in enumerate(envelopes.lines(key, body)))
 
 
 def refuse_object(key: str, error: Refuse) -> Mapped:
@@ -91,14 +81,18 @@ def map_payload(vendor: str, entity: str, payload: bytes, context: MappingContex
     return rows
 
 
-class RecordMapper:
-    """Maps the envelopes of one raw object; what they share is looked up once, for this is the hot loop."""
+Line = tuple[str, int, bytes]
+"""A raw object's key, the number of a line in it, and the envelope that stands there."""
 
-    def __init__(self, address: raw_keys.RawAddress, key: str, context: MappingContext) -> None:
+
+class RecordMapper:
+    """Maps envelopes of one kind and property; what they share is looked up once, for this is the hot loop."""
+
+    def __init__(self, address: raw_keys.RawAddress, context: MappingContext) -> None:
+        """Raises NotFound where there is no such vendor."""
         self.context = context
         self.vendor = address.vendor
         self._address = address
-        self._key = key
         self._version: int = part(address.vendor, "mapping").VERSION
         # What the key promises of every envelope; one that says otherwise is read by what it says itself.
         kind = "event" if address.channel == "webhooks" else "entity"
@@ -111,32 +105,42 @@ class RecordMapper:
     def of(cls, key: str, context_of: ContextOf) -> RecordMapper:
         """Raises Malformed or NotFound: the key is none, or nobody onboarded its property."""
         address = raw_keys.parse(key)
-        return cls(address, key, context_of(address.vendor, address.property_id))
+        return cls(address, context_of(address.vendor, address.property_id))
 
-    def map_lines(self, numbered: Iterable[tuple[int, bytes]]) -> Mapped:
+    def map_lines(self, lines: Iterable[Line]) -> Mapped:
         mapped = Mapped()
         self.context.warned = mapped.warned
-        for number, line in numbered:
+        for line in lines:
             mapped.records += 1
             try:
-                rows = self._rows(line, number)
-            except (Unmappable, Malformed, NotFound) as error:
-                mapped.refusals.append(self._refusal(error, line, number))
+                rows = self._rows(line)
+            except _REFUSED as error:
+                mapped.refusals.append(self._refusal(error, line))
             else:
                 # Only now: a record of which one row is refused is refused whole.
                 for kind, row in rows:
                     mapped.rows[kind].append(row)
         return mapped
 
-    def _rows(self, line: bytes, number: int) -> list[tuple[str, Row]]:
-        envelope, entity = self._read(line)
+    def _rows(self, line: Line) -> list[tuple[str, Row]]:
+        key, number, text = line
+        envelope, entity = self._read(text)
         rows = _map_record(self.vendor, entity, envelope.payload, self.context)
         for kind, row in rows:
             self.identify(kind, row, self.context)
-            row.raw_received_at = envelope.received_at
-            row.raw_line = number
+            row.raw_received_at, row.raw_key, row.raw_line = envelope.received_at, key, number
             rules.hold(kind, row, self.context.warned)
         return rows
+
+    def read(self, texts: Sequence[bytes]) -> Plain:
+        """The records of single envelopes."""
+        plain = Plain()
+        for place, text in enumerate(texts):
+            with suppress(*_REFUSED):
+                envelope, entity = self._read(text)
+                if entity == self.entity:
+                    plain.add(place, envelope.payload, envelope.received_at)
+        return plain
 
     def page_of(self, line: bytes) -> Page | None:
         """What the line of a page says to read the other lines by; None where it is not plain."""
@@ -156,9 +160,8 @@ class RecordMapper:
         return rows
 
     def identify(self, kind: str, row: Row, context: MappingContext) -> None:
-        """What the pipeline knows of a row besides its content and its line."""
+        """What the pipeline knows of a row besides its content and where its record lies."""
         _identify(kind, row, self.vendor, context, self._version)
-        row.raw_key = self._key
 
     def _read(self, line: bytes) -> tuple[Envelope[Any], str]:
         """Envelope, with its record typed, and entity: in one pass where they are as the key promises.
@@ -195,9 +198,10 @@ class RecordMapper:
         record = part(envelope.vendor, "payloads").decode(envelope.payload, entity)
         return msgspec.structs.replace(envelope, payload=record), entity
 
-    def _refusal(self, error: PousadaError, line: bytes, number: int) -> Refusal:
+    def _refusal(self, error: PousadaError, line: Line) -> Refusal:
+        key, number, text = line
         try:
-            envelope = envelopes.decode(line)
+            envelope = envelopes.decode(text)
         except Malformed:
             envelope = None
         entity = _entity(self.vendor, entity=envelope.entity, event=envelope.event) if envelope else ""
@@ -207,11 +211,26 @@ class RecordMapper:
             entity=entity if entity in ENTITIES else "unknown",
             reason=str(error.facts.get("reason", "unmappable")),
             field=error.facts.get("field"),  # type: ignore[arg-type]
-            raw_key=self._key,
+            raw_key=key,
             raw_line=number,
             mapping_version=self._version,
             received_at=envelope.received_at if envelope else None,
         )
+
+
+class Plain:
+    """Of some lines, the records that are what their raw key promises, typed."""
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+        self.received: list[datetime] = []
+        self.places: list[int] = []
+        """Where among the lines each record stood."""
+
+    def add(self, place: int, record: Any, received_at: datetime) -> None:
+        self.places.append(place)
+        self.records.append(record)
+        self.received.append(received_at)
 
 
 class Page:
@@ -221,32 +240,27 @@ class Page:
     """
 
     def __init__(self, before: bytes, after: bytes, received_at: datetime, vendor: str, entity: str) -> None:
-        self.received_at = received_at
+        self._received_at = received_at
         self._before, self._after = before, after
         self._inside = slice(len(before), -len(after))
         self._entity = entity
         self._payloads = part(vendor, "payloads")
         self._decode = record_decoder(self._payloads.RECORDS[entity]).decode
 
-    def records(self, lines: Sequence[bytes]) -> tuple[list[Any], list[int]]:
-        """The lines' records, typed; and the places of the lines that have none, for they are of another envelope, or
-        their record cannot be read."""
+    def read(self, lines: Sequence[bytes]) -> Plain:
+        """The records of lines of the page; not of those that have another envelope, or whose record is unreadable."""
         before, after, inside, decode = self._before, self._after, self._inside, self._decode
-        records: list[Any] = []
-        others: list[int] = []
+        plain, received_at = Plain(), self._received_at
         for place, line in enumerate(lines):
             # One byte is found far sooner than six: where nothing is escaped, NUL is not.
             if line.startswith(before) and line.endswith(after) and not (b"\\" in line and _NUL in line):
                 try:
-                    records.append(decode(line[inside]))
-                    continue
+                    record = decode(line[inside])
                 except UNREADABLE:
                     record = self._put_right(line[inside])
                 if record is not None:
-                    records.append(record)
-                    continue
-            others.append(place)
-        return records, others
+                    plain.add(place, record, received_at)
+        return plain
 
     def _put_right(self, payload: bytes) -> Any:
         try:
@@ -255,6 +269,8 @@ class Page:
             return None
 
 
+_REFUSED = (Unmappable, Malformed, NotFound)
+"""What a record is refused by."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises on a text."""
 

@@ -23,8 +23,7 @@ EACH_FUNCTION = pytest.mark.parametrize("function", BUDGETS)
 def imported(function: str, environment: dict[str, str]) -> set[str]:
     """The top-level packages in memory once the handler has been imported in a fresh interpreter."""
     script = (
-        f"import json, sys, lambdas.{function}.handler;"
-        " print(json.dumps([name.split('.')[0] for name in sys.modules]))"
+        f"import json, sys, lambdas.{function}.handler; print(json.dumps([name.split('.')[0] for name in sys.modules]))"
     )
     command = [sys.executable, "-c", script]
     run = subprocess.run(

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from glue_jobs import batch
-from glue_jobs.batch import Batch, Outcome, Piece, Plan, map_group, upsert_bucket
+from glue_jobs.batch import Batch, Piece, Plan, map_group, upsert_bucket
+from glue_jobs.outcome import Outcome
 from shared.errors import Malformed, Page, StoreUnavailable
 from shared.model import arrow
 from shared.model.mapping import Refusal
@@ -149,6 +150,7 @@ def test_a_bucket_that_does_not_answer_fails_the_task_so_that_spark_tries_it_aga
 
 
 def test_a_large_page_is_mapped_in_pieces(raw, monkeypatch) -> None:
+    monkeypatch.setattr(batch, "FEWEST", 1)
     monkeypatch.setattr(batch, "CHUNK_LINES", 4)
     monkeypatch.setattr(batch, "FLUSH_ROWS", 8)  # a reservation is a booking and a guest
     raw.objects = {page_key(): reservations(*range(10))}

@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from glue_jobs import etl
-from glue_jobs.batch import Outcome, Plan
+from glue_jobs.batch import Plan
+from glue_jobs.outcome import Outcome
 from shared.errors import Malformed, Misconfigured
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.settings import read

@@ -29,7 +29,7 @@ from shared.pipeline.kernels import KERNELS
 from shared.pipeline.rules import is_normalised, is_not_negative, is_part_of, is_there_for, is_well_formed
 from tests import factories
 from tests.factories import GIVEN, envelope, minutes, page, page_key, record
-from tests.roads import by_record, in_columns
+from tests.roads import by_record, in_columns, one_by_one, together
 from tests.unit.vendors.hostpms_records import RECORDS
 
 
@@ -70,6 +70,78 @@ def test_lines_of_any_kind_stand_in_one_page() -> None:
         found, _ = in_columns(page_key(), body)
         assert found == by_record(page_key(), body)
         assert found[3] == body.count(b"\n") - 1
+
+
+WEBHOOKS = {"reservation.created": "booking", "reservation.updated": "booking", "guest.updated": "guest"}
+HOTELS = ["PT-LIS-001", "ES-MAD-001", "PT-NOBODY-1"]
+
+
+def only_the_onboarded(vendor: str, property_id: str) -> MappingContext:
+    if property_id == "PT-NOBODY-1":
+        raise by_column.NotFound("unknown", reason="unknown_property")
+    return factories.context(vendor, property_id)
+
+
+@st.composite
+def small_objects(draw: st.DrawFn) -> dict[str, bytes]:
+    """Webhooks of some events and pages of a few lines, of some hotels, as they lie in a batch."""
+    pools = {entity: draw(st.lists(RECORDS[entity], min_size=1, max_size=3)) for entity in ("booking", "guest")}
+    made: dict[str, bytes] = {}
+    for number in range(draw(st.integers(1, 24))):
+        hotel, at = draw(st.sampled_from(HOTELS)), minutes(draw(st.integers(0, 3)))
+        event = draw(st.sampled_from([*WEBHOOKS, None]))
+        entity = WEBHOOKS[event] if event else "booking"
+        records = st.sampled_from(pools[entity]).map(lambda one, hotel=hotel: {**one, "property_id": hotel})
+        sent = draw(st.lists(records, min_size=1, max_size=1 if event else 3))
+        told = draw(st.sampled_from([hotel, hotel, hotel, "PT-LIS-001"]))
+        texts = [
+            envelope(json.dumps(one), None if event else entity, received_at=at, property_id=told, event=event)
+            for one in sent
+        ]
+        name = f"{number:013d}"
+        key = factories.webhook_key(event, name, hotel) if event else page_key(entity, name, 1, hotel)
+        made[key] = texts[0] if event else page(texts)
+    return made
+
+
+@given(small_objects())
+def test_any_small_objects_are_the_same_together_as_one_by_one(objects) -> None:
+    found, _ = together(objects, only_the_onboarded)
+    assert found == one_by_one(objects, only_the_onboarded)
+
+
+def test_webhooks_of_one_event_and_hotel_are_mapped_together() -> None:
+    objects = {
+        factories.webhook_key(delivery=f"{number:013d}"): envelope(
+            record("booking", reservation_id=f"RSV-{number}"),
+            None,
+            event="reservation.created",
+            received_at=minutes(number),
+        )
+        for number in range(100)
+    }
+    found, alone = together(objects)
+    assert found == one_by_one(objects)
+    assert alone == 0
+
+
+def test_small_objects_of_any_kind_stand_together() -> None:
+    event = "reservation.created"
+    objects = {
+        "notes.txt": b"lost",
+        factories.webhook_key(event, "1"): envelope(GIVEN["booking"], None, event=event),
+        factories.webhook_key(event, "2"): b"not an envelope",
+        factories.webhook_key(event, "3"): envelope(GIVEN["booking"], None, event="reservation.updated"),
+        factories.webhook_key(event, "4"): envelope(GIVEN["guest"], None, event="guest.updated"),
+        factories.webhook_key(event, "5"): envelope(record("booking", adults="2"), None, event=event),
+        factories.webhook_key(event, "6"): envelope(record("booking", special_requests="\0"), None, event=event),
+        factories.webhook_key("pigeon.arrived", "7"): envelope(GIVEN["booking"], None, event="pigeon.arrived"),
+        factories.webhook_key(event, "8", "ES-MAD-001"): envelope(GIVEN["booking"], None, event=event),
+        page_key(run="empty"): b"\n",
+        "mews/PT-LIS-001/webhooks/any/2024/03/01/1-0.json": b"{}",
+    }
+    found, _ = together(objects)
+    assert found == one_by_one(objects)
 
 
 @pytest.mark.parametrize("key", ["notes.txt", page_key(property_id="PT-NOBODY-1")])
