@@ -18,7 +18,7 @@ import typer
 
 from lambdas.webhook.landing import Result
 from scripts import documentation
-from scripts.benchmarks.__main__ import ETL_BARS, WEBHOOK_BARS
+from scripts.benchmarks.bars import BARS
 from scripts.cli.app import app
 from scripts.local.environment import ROOT
 from shared.errors import Unauthenticated
@@ -138,11 +138,19 @@ def test_the_readme_says_where_things_are() -> None:
             assert (ROOT / path.split(" ")[0]).exists(), line
 
 
-def test_the_readme_names_every_bar_of_the_benchmarks() -> None:
+def test_the_readme_names_the_bars_of_its_figures() -> None:
     figures = {coded(row[0])[0]: row[2] for row in table_below(README, "## Figures")}
+    bars = {name: str(bar) for bars in BARS.values() for name, bar in bars.items() if name in figures}
 
-    bars = {name: f"≥ {bar:,}" for name, bar in ETL_BARS.items()}
-    bars |= {name: f"≤ {bar}" for name, bar in WEBHOOK_BARS.items()}
+    assert len(bars) >= 3
+    assert {name: figures[name] for name in bars} == bars
+
+
+@pytest.mark.parametrize("benchmark", BARS)
+def test_the_performance_page_names_every_bar_of_the_benchmarks(benchmark) -> None:
+    page = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    figures = {coded(row[0])[0]: row[2] for row in table_below(page, f"### {benchmark}")}
+    bars = {name: str(bar) for name, bar in BARS[benchmark].items()}
 
     assert {name: figures.get(name) for name in bars} == bars
 
