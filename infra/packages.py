@@ -2,7 +2,8 @@
 
 Building one needs the package index, and synthesising must not. So the assembly holds only the command
 (an asset may name an executable in place of a file): the CDK CLI runs it when it publishes, and only where
-no archive of the same digest lies in the account yet. The digest is of the requirements and the platform.
+no archive of the same digest lies in the account yet. The digest is of the packages' lines in requirements.lock and
+of the platform. What is not in the lock, or has other bytes than the lock says, is refused.
 
     python3 -m infra.packages layer|wheels      builds, and prints the archive's path
 """
@@ -13,38 +14,49 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from aws_cdk import FileAssetLocation, Stack
 
-from infra.paths import FUNCTION_REQUIREMENTS, JOB_REQUIREMENTS, ROOT
+from infra.lock import LockedPackage, as_requirements, brought_by, read_lock
+from infra.paths import FUNCTION_REQUIREMENTS, JOB_REQUIREMENTS, LOCK, ROOT
 
 BUILT = ROOT / "cdk.out" / "packages"
 
 # The interpreter of the functions (infra/capabilities/function.py) and that of Glue 5.1, both on Amazon Linux 2023.
 _FUNCTION_PYTHON = "3.13"
 _JOB_PYTHON = "3.11"
+# Both resolve, although the lock has everything: a package that another needs and the lock lacks is then refused.
+_CHECKED = ("--require-hashes", "--only-binary", ":all:")
 # A zip's own earliest date: equal contents give an equal archive.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class PackageArchive:
-    """``what``: its name on the command line. ``suffix``: how the object's key must end."""
+    """``what``: its name on the command line. ``requirements``: the file whose packages it holds, by its path in the
+    repository. ``suffix``: how the object's key must end.
+    """
 
     what: str
-    requirements: Path
+    requirements: str
     platform: str
     suffix: str
-    fill: Callable[[Path, Path], None]
+    fill: Callable[[list[LockedPackage], Path], None]
+    lock: Path = LOCK
+
+    @property
+    def packages(self) -> list[LockedPackage]:
+        return brought_by(self.requirements, read_lock(self.lock))
 
     @property
     def file_name(self) -> str:
-        described = f"{self.what} {self.platform}\n".encode() + self.requirements.read_bytes()
-        return sha256(described).hexdigest() + self.suffix
+        described = f"{self.what} {self.platform}\n{as_requirements(self.packages)}"
+        return sha256(described.encode()).hexdigest() + self.suffix
 
     def publish_with(self, stack: Stack) -> FileAssetLocation:
         return stack.synthesizer.add_file_asset(
@@ -54,42 +66,53 @@ class PackageArchive:
         )
 
     def build(self) -> Path:
-        """The archive's path; built before with the same requirements, it is not built again."""
+        """The archive's path; built before of the same packages, it is not built again."""
         archive = BUILT / self.file_name
         if not archive.exists():
             BUILT.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=BUILT) as folder:
-                self.fill(self.requirements, Path(folder))
+                self.fill(self.packages, Path(folder))
                 unfinished = _zipped(Path(folder), archive.with_suffix(".unfinished"))
             unfinished.rename(archive)
         return archive
 
 
-def _install_layer(requirements: Path, folder: Path) -> None:
-    """``python/`` is where Lambda looks in a layer. No dependency but those pinned: the file names them all."""
-    _uv(
-        *("pip", "install", "--quiet", "--no-deps", "--no-compile-bytecode", "--only-binary", ":all:"),
-        *("--python-platform", "aarch64-manylinux_2_28", "--python-version", _FUNCTION_PYTHON),
-        *("--target", str(folder / "python"), "--requirements", str(requirements)),
-    )
+def _install_layer(packages: list[LockedPackage], folder: Path) -> None:
+    """``python/`` is where Lambda looks in a layer."""
+    with _requirements_file(packages) as requirements:
+        _run(
+            *("uv", "pip", "install", "--quiet", "--no-compile-bytecode", *_CHECKED),
+            *("--python-platform", "aarch64-manylinux_2_28", "--python-version", _FUNCTION_PYTHON),
+            *("--target", str(folder / "python"), "--requirements", requirements),
+        )
 
 
-def _download_wheels(requirements: Path, folder: Path) -> None:
+def _download_wheels(packages: list[LockedPackage], folder: Path) -> None:
     """Glue's *zip of wheels*: ``wheels/`` with the wheels and their requirements.txt."""
     wheels = folder / "wheels"
     wheels.mkdir()
-    (wheels / "requirements.txt").write_bytes(requirements.read_bytes())
-    _uv(
-        *("tool", "run", "--quiet", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"),
-        *("--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64"),
-        *("--implementation", "cp", "--python-version", _JOB_PYTHON),
-        *("--dest", str(wheels), "--requirement", str(requirements)),
-    )
+    pins = "".join(f"{package.name}=={package.version}\n" for package in packages)
+    (wheels / "requirements.txt").write_text(pins)
+    with _requirements_file(packages) as requirements:
+        _run(
+            *("pip", "download", "--quiet", "--disable-pip-version-check", *_CHECKED),
+            *("--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64"),
+            *("--implementation", "cp", "--python-version", _JOB_PYTHON),
+            *("--dest", str(wheels), "--requirement", requirements),
+        )
 
 
-def _uv(*arguments: str) -> None:
+@contextmanager
+def _requirements_file(packages: list[LockedPackage]) -> Iterator[str]:
+    with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
+        file.write(as_requirements(packages))
+        file.flush()
+        yield file.name
+
+
+def _run(module: str, *arguments: str) -> None:
     # Standard output is the CDK CLI's: it reads the archive's path there and nothing else.
-    subprocess.run([sys.executable, "-m", "uv", *arguments], check=True, stdout=sys.stderr)
+    subprocess.run([sys.executable, "-m", module, *arguments], check=True, stdout=sys.stderr)
 
 
 def _zipped(folder: Path, archive: Path) -> Path:

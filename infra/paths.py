@@ -6,5 +6,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 QUERIES = ROOT / "docs" / "queries"
-FUNCTION_REQUIREMENTS = ROOT / "lambdas" / "requirements.txt"
-JOB_REQUIREMENTS = ROOT / "glue_jobs" / "requirements.txt"
+LOCK = ROOT / "requirements.lock"
+FUNCTION_REQUIREMENTS = "lambdas/requirements.txt"
+JOB_REQUIREMENTS = "glue_jobs/requirements.txt"

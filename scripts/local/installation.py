@@ -1,7 +1,8 @@
 """Makes a clone ready: ``.venv`` (Python packages, Node, Java) and ``node_modules`` (the CDK command line).
 
 Runs on a bare Python 3.11+, so it imports the standard library alone. Everything comes from the package
-registries, by way of whatever pip and npm are configured with on this machine.
+registries, by way of whatever pip and npm are configured with on this machine. What they send is held to the hashes in
+requirements.lock and package-lock.json.
 """
 
 from __future__ import annotations
@@ -17,22 +18,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.lock import LockUnreadable, as_requirements, read_lock
+
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 STAMP = VENV / ".installed"
 STATE = ROOT / ".pousada"
 LOG = STATE / "setup.log"
-UV = "uv==0.13.8"
 # What the installation follows from; a change of any of them installs anew.
 SOURCES = (
-    "requirements.txt",
-    "constraints.txt",
-    "lambdas/requirements.txt",
-    "glue_jobs/requirements.txt",
+    "requirements.lock",
     "package.json",
     "package-lock.json",
     "scripts/local/installation.py",
 )
+# uv installs all others; setuptools builds pyspark, the one package that is published as source alone.
+FIRST = ("setuptools", "uv")
+# An isolated build would fetch its tools unchecked, so there is none, and nothing else is built.
+CHECKED = ("--require-hashes", "--only-binary", ":all:", "--no-binary", "pyspark", "--no-build-isolation")
 # pip's settings by the names uv knows them under. uv does not read pip's configuration, and a machine
 # behind a company index is configured there.
 UV_SETTINGS = {
@@ -50,7 +53,7 @@ class InstallationFailed(Exception):
 def main() -> int:
     try:
         install()
-    except InstallationFailed as error:
+    except (InstallationFailed, LockUnreadable) as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
     return 0
@@ -102,15 +105,33 @@ def only_one() -> Iterator[None]:
 def install_python_packages() -> None:
     if not venv_is_sound():
         make_venv()
-    requirements = ["-r", "requirements.txt", "-c", "constraints.txt"]
-    pip = [str(VENV / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-    run("installing uv", [*pip, UV])
+    run("installing uv", pip_install(first_packages()))
     try:
-        # Compiled here once; otherwise every cold function, and every synthesis, would compile anew.
-        uv = [str(VENV / "bin/uv"), "pip", "install", "--python", str(VENV / "bin/python"), "--compile-bytecode"]
-        run("installing Python packages (0.5 GB on a first run)", [*uv, *requirements], uv_environment(pip_settings()))
+        run("installing Python packages (0.5 GB on a first run)", uv_install(lock()), uv_environment(pip_settings()))
     except InstallationFailed:
-        run("uv could not; installing the same with pip, which is slower", [*pip, *requirements])
+        run("uv could not; installing the same with pip, which is slower", pip_install(lock()))
+
+
+def lock() -> Path:
+    return ROOT / "requirements.lock"
+
+
+def first_packages() -> Path:
+    """A file with the lock's lines of what has to be there before the rest."""
+    file = STATE / "first-packages.txt"
+    file.write_text(as_requirements(package for package in read_lock(lock()) if package.name in FIRST))
+    return file
+
+
+def pip_install(requirements: Path) -> list[str]:
+    pip = [str(VENV / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--use-pep517"]
+    return [*pip, *CHECKED, "--requirement", str(requirements)]
+
+
+def uv_install(requirements: Path) -> list[str]:
+    # Compiled here once; otherwise every cold function, and every synthesis, would compile anew.
+    uv = [str(VENV / "bin/uv"), "pip", "install", "--python", str(VENV / "bin/python"), "--compile-bytecode"]
+    return [*uv, *CHECKED, "--requirement", str(requirements)]
 
 
 def venv_is_sound() -> bool:

@@ -1,4 +1,4 @@
-"""The layer and the wheels: pinned, complete, and built only when they are published."""
+"""The layer and the wheels: as the lock has them, complete, and built only when they are published."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from infra import packages
+from infra.lock import LockedPackage
 from infra.packages import LAYER, WHEELS, PackageArchive
+from tests.fakes.package_index import PackageIndex
 from tests.infra.templates import REPOSITORY, Synthesised
 
 pytestmark = pytest.mark.infra
@@ -22,17 +25,18 @@ pytestmark = pytest.mark.infra
 FUNCTIONS_RUNTIME = {"boto3", "botocore"}
 GLUE_RUNTIME = FUNCTIONS_RUNTIME | {"pyspark", "awsglue"}
 
+both = pytest.mark.parametrize("archive", [LAYER, WHEELS], ids=lambda archive: archive.what)
 
-@pytest.mark.parametrize("archive", [LAYER, WHEELS], ids=lambda archive: archive.what)
+
+@both
 def test_every_package_is_pinned_to_what_the_tests_run_with(archive: PackageArchive):
-    for name, version in _pins(archive.requirements).items():
-        assert metadata.version(name) == version, f"{archive.requirements.name}: {name}"
+    for name, version in _pins(archive).items():
+        assert metadata.version(name) == version, f"{archive.what}: {name}"
 
 
-@pytest.mark.parametrize("archive", [LAYER, WHEELS], ids=lambda archive: archive.what)
+@both
 def test_what_a_package_brings_along_is_pinned_too(archive: PackageArchive):
-    """Installed without resolving: what is not listed would not be there."""
-    pinned = _pins(archive.requirements)
+    pinned = _pins(archive)
     for name in pinned:
         for needed in _requirements_of(name):
             assert needed in pinned, f"{name} needs {needed}"
@@ -51,34 +55,78 @@ def test_every_import_of_the_deployed_code_is_in_the_archive(
     archive: PackageArchive, roots: list[str], given: set[str]
 ):
     distributions = metadata.packages_distributions()
-    pinned = _pins(archive.requirements)
+    pinned = _pins(archive)
     for module in sorted(_third_party(roots) - given):
         names = {_canonical(name) for name in distributions.get(module, [module])}
         assert names & pinned.keys(), f"{module} is imported and not in {archive.requirements}"
 
 
-def test_an_archive_is_named_by_its_requirements_and_platform(tmp_path: Path):
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("msgspec==0.22.0\n")
-    first = PackageArchive("layer", requirements, "aarch64 3.13", ".zip", _fill)
-    assert first.file_name == PackageArchive("layer", requirements, "aarch64 3.13", ".zip", _fill).file_name
-    assert first.file_name != PackageArchive("layer", requirements, "x86_64 3.13", ".zip", _fill).file_name
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageIndex:
+    """*inn* needs *linen*; *spa* has nothing to do with them."""
+    index = PackageIndex(tmp_path / "index")
+    for name, value in index.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(packages, "BUILT", tmp_path / "packages")
+    index.publish("inn", needs=["linen"])
+    index.publish("linen")
+    index.publish("spa")
+    return index
+
+
+@both
+def test_an_archive_holds_what_the_lock_says_its_list_brings_along(archive: PackageArchive, index: PackageIndex):
+    lock = index.lock({"inn": f"-r {archive.requirements}", "linen": "inn", "spa": "-r tests/requirements.txt"})
+    names = zipfile.ZipFile(replace(archive, lock=lock).build()).namelist()
+    assert [name for name in names if name.endswith((".py", ".whl"))] in (
+        ["python/inn.py", "python/linen.py"],
+        ["wheels/inn-1.0-py3-none-any.whl", "wheels/linen-1.0-py3-none-any.whl"],
+    )
+
+
+@both
+def test_a_package_of_other_bytes_than_the_lock_says_is_refused(
+    archive: PackageArchive, index: PackageIndex, capfd: pytest.CaptureFixture[str]
+):
+    lock = index.lock({"inn": f"-r {archive.requirements}", "linen": "inn"})
+    index.publish("linen", content="changed = True")
+    with pytest.raises(subprocess.CalledProcessError):
+        replace(archive, lock=lock).build()
+    assert re.search(r"linen.*hash|hash.*linen", capfd.readouterr().err, re.IGNORECASE | re.DOTALL)
+
+
+@both
+def test_a_package_that_another_needs_and_the_lock_lacks_is_refused(
+    archive: PackageArchive, index: PackageIndex, capfd: pytest.CaptureFixture[str]
+):
+    with pytest.raises(subprocess.CalledProcessError):
+        replace(archive, lock=index.lock({"inn": f"-r {archive.requirements}"})).build()
+    assert "linen" in capfd.readouterr().err
+
+
+def test_an_archive_is_named_by_its_packages_and_its_platform(index: PackageIndex):
+    lock = index.lock({"inn": "-r lambdas/requirements.txt"})
+    first = PackageArchive("layer", "lambdas/requirements.txt", "aarch64 3.13", ".zip", _fill, lock)
     before = first.file_name
-    requirements.write_text("msgspec==0.23.0\n")
+    assert replace(first).file_name == before
+    assert replace(first, platform="x86_64 3.13").file_name != before
+
+    index.lock({"inn": "-r lambdas/requirements.txt", "spa": "-r tests/requirements.txt"})
+    assert first.file_name == before  # what it does not hold does not matter
+
+    index.publish("inn", content="changed = True")
+    index.lock({"inn": "-r lambdas/requirements.txt"})
     assert first.file_name != before
 
 
-def test_an_archive_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(packages, "BUILT", tmp_path / "packages")
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("msgspec==0.22.0\n")
+def test_an_archive_is_built_once(index: PackageIndex):
     filled: list[Path] = []
 
-    def fill(requirements: Path, folder: Path) -> None:
+    def fill(packages: list[LockedPackage], folder: Path) -> None:
         filled.append(folder)
-        _fill(requirements, folder)
+        _fill(packages, folder)
 
-    archive = PackageArchive("layer", requirements, "aarch64", ".zip", fill)
+    archive = PackageArchive("layer", "lambdas/requirements.txt", "aarch64", ".zip", fill)
     path = archive.build()
     assert archive.build() == path
     assert len(filled) == 1
@@ -86,18 +134,14 @@ def test_an_archive_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-def test_a_build_that_fails_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(packages, "BUILT", tmp_path / "packages")
-    requirements = tmp_path / "requirements.txt"
-    requirements.write_text("msgspec==0.22.0\n")
-
-    def fail(requirements: Path, folder: Path) -> None:
-        _fill(requirements, folder)
+def test_a_build_that_fails_leaves_no_archive(index: PackageIndex):
+    def fail(packages: list[LockedPackage], folder: Path) -> None:
+        _fill(packages, folder)
         raise subprocess.CalledProcessError(1, "uv")
 
     with pytest.raises(subprocess.CalledProcessError):
-        PackageArchive("layer", requirements, "aarch64", ".zip", fail).build()
-    assert list((tmp_path / "packages").iterdir()) == []
+        PackageArchive("layer", "lambdas/requirements.txt", "aarch64", ".zip", fail).build()
+    assert list(packages.BUILT.iterdir()) == []
 
 
 def test_the_assembly_holds_the_command_and_not_the_archive(aws_stage: Synthesised):
@@ -108,16 +152,13 @@ def test_the_assembly_holds_the_command_and_not_the_archive(aws_stage: Synthesis
     assert re.search(r'"executable": \[\s*"python3",\s*"-m",\s*"infra.packages",\s*"wheels"\s*\]', text)
 
 
-def _fill(_requirements: Path, folder: Path) -> None:
+def _fill(_packages: list[LockedPackage], folder: Path) -> None:
     (folder / "python").mkdir()
     (folder / "python" / "package.py").write_text("")
 
 
-def _pins(requirements: Path) -> dict[str, str]:
-    lines = [line for line in requirements.read_text().splitlines() if line and not line.startswith("#")]
-    pairs = [re.fullmatch(r"([\w.-]+)(?:\[\w+\])?==([\w.]+)", line) for line in lines]
-    assert all(pairs), "every line pins one version"
-    return {_canonical(pair[1]): pair[2] for pair in pairs if pair}
+def _pins(archive: PackageArchive) -> dict[str, str]:
+    return {package.name: package.version for package in archive.packages}
 
 
 def _requirements_of(name: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Setting up: once for each change, one at a time, from where this machine's pip installs."""
+"""Setting up: once for each change, one at a time, from where this machine's pip installs, and what the lock says."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(installation, "STATE", tmp_path / ".pousada")
     monkeypatch.setattr(installation, "LOG", tmp_path / ".pousada" / "setup.log")
     monkeypatch.setattr(installation, "STAMP", tmp_path / ".installed")
-    (tmp_path / "requirements.txt").write_text("rich==15.0.0\n")
+    (tmp_path / "requirements.lock").write_text("rich==15.0.0\n")
 
     def note(what: str) -> None:
         (tmp_path / "node_modules").mkdir(exist_ok=True)
@@ -55,7 +55,7 @@ def test_a_second_setup_does_nothing(clone: Path) -> None:
 
 def test_a_changed_pin_installs_anew(clone: Path) -> None:
     installation.install()
-    (clone / "requirements.txt").write_text("rich==15.0.1\n")
+    (clone / "requirements.lock").write_text("rich==15.0.1\n")
     installation.install()
 
     assert done(clone) == "pnpn"
@@ -136,6 +136,7 @@ def test_every_source_of_the_installation_is_there() -> None:
 
 
 def test_no_requirement_names_a_registry() -> None:
-    for source in (*installation.SOURCES, "constraints.txt"):
-        if source.endswith((".txt", ".json")):
-            assert "://" not in (ROOT / source).read_text(), source
+    sources = [*ROOT.glob("requirements.*"), *ROOT.glob("*/requirements.txt"), *ROOT.glob("package*.json")]
+    assert len(sources) == 9
+    for source in sources:
+        assert "://" not in source.read_text(), source
