@@ -1,7 +1,7 @@
 """``python -m scripts.dependencies [--check]``: the licences and the bill of materials of what is locked.
 
-Exit status 1, and a line for each finding: a licence that is not permitted; with ``--check`` a file that is not what
-would be written.
+Exit status 1, and a line for each finding: a licence that is not permitted, before which nothing is written; with
+``--check`` also a file that is not what would be written.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     findings = refusals(dependencies)
-    if not findings:
-        findings = differing(texts(dependencies)) if check else write(texts(dependencies))
+    if check:
+        findings += differing(texts(dependencies))
+    elif not findings:
+        write(texts(dependencies))
     for finding in findings:
         print(finding, file=sys.stderr)
     return 1 if findings else 0
@@ -60,11 +62,9 @@ def differing(wanted: Mapping[Path, str]) -> list[str]:
     ]
 
 
-def write(wanted: Mapping[Path, str]) -> list[str]:
-    """Writes each file. There is nothing to find in that."""
+def write(wanted: Mapping[Path, str]) -> None:
     for file, text in wanted.items():
         file.write_text(text, encoding="utf-8")
-    return []
 
 
 if __name__ == "__main__":

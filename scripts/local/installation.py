@@ -124,7 +124,7 @@ def first_packages() -> Path:
 
 
 def pip_install(requirements: Path) -> list[str]:
-    pip = [str(VENV / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--use-pep517"]
+    pip = [str(VENV / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
     return [*pip, *CHECKED, "--requirement", str(requirements)]
 
 
