@@ -12,7 +12,7 @@ import typer
 from scripts.cli import output, replaying
 from scripts.cli.stage import Options, Stage
 from shared.errors import Malformed
-from shared.pipeline.audit import Batches, Finding, Totals, audit
+from shared.pipeline.audit import Batches, Books, Finding, Totals, audit
 from shared.pipeline.manifest import Manifest
 from shared.storage.ledger import Ledger
 from shared.storage.manifests import Manifests
@@ -82,10 +82,8 @@ def _audited(stage: Stage, since: datetime, prefix: str, until: datetime) -> Rep
                     yield found
                     bar.advance(task)
 
-            contexts = PropertyContexts(stage.integrations)
-            findings = list(
-                audit(counted(), batches, lake.many, contexts, lake.exists, Ledger(database), until, totals)
-            )
+            books = Books(lake, PropertyContexts(stage.integrations), Ledger(database))
+            findings = list(audit(counted(), batches, books, until, totals))
     finally:
         database.close()
     return Report(

@@ -8,7 +8,7 @@ of itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -18,12 +18,15 @@ import msgspec
 
 from shared.errors import Refuse, Retry
 from shared.model.mapping import Refusal, Row
+from shared.pipeline.envelope import lines
 from shared.pipeline.manifest import Manifest
-from shared.pipeline.transform import ContextOf, Mapped, map_object, refuse_object
+from shared.pipeline.transform import ContextOf, Mapped, map_lines, refuse_object
 
 Kind = Literal["not_in_a_batch", "batch_not_done", "raw_object_missing", "row_missing", "row_older", "refusal_missing"]
 OBJECTS_AT_ONCE = 200
-"""Objects that are mapped and compared in one go: what bounds the memory."""
+"""Objects that are fetched and compared in one go, however few records they hold."""
+RECORDS_AT_ONCE = 10_000
+"""Records that are compared in one go: what bounds the memory where objects are large."""
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,12 +62,28 @@ class RawObject(Protocol):
     def stored_at(self) -> datetime | None: ...
 
 
+class RawLake(Protocol):
+    """Its bytes (``shared.storage.raw_lake``)."""
+
+    def many(self, keys: Iterable[str]) -> Iterator[tuple[str, bytes | Refuse | Retry]]: ...
+    def exists(self, key: str) -> bool: ...
+
+
 class Ledger(Protocol):
     """PostgreSQL's side (``shared.storage.ledger``)."""
 
     def unaccounted(self, rows: Mapping[str, Sequence[Row]], refusals: Sequence[Refusal]) -> Iterable[Finding]:
         """What of the rows and refusals that raw records lead to is not held."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What is held against one another."""
+
+    raw: RawLake
+    context_of: ContextOf
+    ledger: Ledger
 
 
 class Batches:
@@ -81,20 +100,12 @@ class Batches:
 
 
 def audit(
-    objects: Iterable[RawObject],
-    batches: Batches,
-    many: Callable[[Iterable[str]], Iterator[tuple[str, bytes | Refuse | Retry]]],
-    context_of: ContextOf,
-    exists: Callable[[str], bool],
-    ledger: Ledger,
-    settled_before: datetime,
-    totals: Totals,
+    objects: Iterable[RawObject], batches: Batches, books: Books, settled_before: datetime, totals: Totals
 ) -> Iterator[Finding]:
     """Everything that is lost of ``objects``, and what the batches that are done name and the raw lake lacks.
 
-    ``exists`` tells whether there is a raw object of a key. ``settled_before``: objects stored later are only counted.
-    ``totals`` is kept up as the audit goes on. Raises StoreUnavailable where the raw lake or PostgreSQL cannot be
-    read: then nothing is proved.
+    ``settled_before``: objects stored later are only counted. ``totals`` is kept up as the audit goes on. Raises
+    StoreUnavailable where the raw lake or PostgreSQL cannot be read: then nothing is proved.
     """
     seen: set[str] = set()
     remaining = iter(objects)
@@ -103,32 +114,36 @@ def audit(
         seen.update(one.key for one in some)
         totals.objects += len(some)
         totals.young += len(some) - len(settled)
-        for finding in _lost(settled, batches, many, context_of, ledger, totals):
+        for finding in _lost(settled, batches, books, totals):
             totals.found[finding.kind] += 1
             yield finding
     for key in sorted(batches.done - seen):
-        if not exists(key):
+        if not books.raw.exists(key):
             totals.found["raw_object_missing"] += 1
             yield Finding("raw_object_missing", key)
 
 
-def _lost(
-    keys: Sequence[str],
-    batches: Batches,
-    many: Callable[[Iterable[str]], Iterator[tuple[str, bytes | Refuse | Retry]]],
-    context_of: ContextOf,
-    ledger: Ledger,
-    totals: Totals,
-) -> Iterator[Finding]:
+def _lost(keys: Sequence[str], batches: Batches, books: Books, totals: Totals) -> Iterator[Finding]:
     for key in keys:
         if finding := batches.judge(key):
             yield finding
-    mapped = Mapped()
-    for key, body in many(keys):
+    for mapped in _mapped(books.raw.many(keys), books.context_of):
+        totals.records += mapped.records
+        totals.rows += sum(map(len, mapped.rows.values()))
+        totals.refused += len(mapped.refusals)
+        yield from books.ledger.unaccounted(mapped.rows, mapped.refusals)
+
+
+def _mapped(fetched: Iterable[tuple[str, bytes | Refuse | Retry]], context_of: ContextOf) -> Iterator[Mapped]:
+    """What the objects come to, small ones together and a large one in parts."""
+    gathered = Mapped()
+    for key, body in fetched:
         if isinstance(body, Retry):
             raise body
-        mapped.add(refuse_object(key, body) if isinstance(body, Refuse) else map_object(key, body, context_of))
-    totals.records += mapped.records
-    totals.rows += sum(map(len, mapped.rows.values()))
-    totals.refused += len(mapped.refusals)
-    yield from ledger.unaccounted(mapped.rows, mapped.refusals)
+        parts = [refuse_object(key, body)] if isinstance(body, Refuse) else map_lines(key, lines(key, body), context_of)
+        for part in parts:
+            gathered.add(part)
+            if gathered.records >= RECORDS_AT_ONCE:
+                yield gathered
+                gathered = Mapped()
+    yield gathered

@@ -21,6 +21,9 @@ class FakeRawLake:
             self.fetched.append(key)
             yield key, self.objects.get(key, NotFound("no such raw object", reason="no_such_object", key=key))
 
+    def exists(self, key: str) -> bool:
+        return key in self.objects
+
 
 class FakeProcessedLake:
     def __init__(self) -> None:

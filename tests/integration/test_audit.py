@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.errors import StoreUnavailable
 from shared.model.columns import TABLES
-from shared.pipeline.audit import Batches, Finding, Totals, audit
+from shared.pipeline.audit import Batches, Books, Finding, Totals, audit
 from shared.pipeline.live import apply_objects
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.storage.ledger import Ledger
@@ -51,9 +51,11 @@ class Lake:
         """All objects are in one batch that is done, unless ``done`` says otherwise."""
         batches = Batches([manifest(*(self.raw.objects if done is None else done))], [manifest(*pending)])
         objects, totals = [RawObject(key, 1, stored_at) for key in sorted(self.raw.objects)], Totals()
-        exists, ledger = self.raw.objects.__contains__, Ledger(self.database)
-        found = audit(objects, batches, self.raw.many, factories.context, exists, ledger, minutes(60), totals)
-        return list(found), totals
+        return list(audit(objects, batches, self.books, minutes(60), totals)), totals
+
+    @property
+    def books(self) -> Books:
+        return Books(self.raw, factories.context, Ledger(self.database))
 
 
 @pytest.fixture(scope="module")
@@ -161,9 +163,8 @@ def test_a_raw_object_that_is_gone_is_found_by_its_batch(lake) -> None:
 
 def test_a_batch_may_name_an_object_from_before_the_period(lake) -> None:
     lake.land({page_key(page=1): bookings(1), page_key(page=2): bookings(2)})
-    batches, ledger = Batches([manifest(*lake.raw.objects)], []), Ledger(lake.database)
-    exists, only = lake.raw.objects.__contains__, [RawObject(page_key(page=2), 1)]
-    assert list(audit(only, batches, lake.raw.many, factories.context, exists, ledger, minutes(60), Totals())) == []
+    batches, only = Batches([manifest(*lake.raw.objects)], []), [RawObject(page_key(page=2), 1)]
+    assert list(audit(only, batches, lake.books, minutes(60), Totals())) == []
 
 
 def test_what_has_just_come_is_counted_and_not_judged(lake) -> None:
@@ -172,6 +173,21 @@ def test_what_has_just_come_is_counted_and_not_judged(lake) -> None:
     found, totals = lake.audit(done=[], stored_at=minutes(61))
     assert (found, totals.objects, totals.young, totals.records) == ([], 1, 1, 0)
     assert lake.audit(stored_at=minutes(59))[0] != []
+
+
+def test_what_is_lost_is_found_in_whatever_parts_the_records_are_compared(lake, monkeypatch) -> None:
+    lake.land({page_key(page=1): bookings(1, 2), page_key(page=2): bookings(3) + b"broken\n"})
+    lake.connection.execute("DELETE FROM hotel.bookings WHERE external_id IN ('RSV-2', 'RSV-3')")
+    lake.connection.execute("DELETE FROM hotel.quarantine")
+    whole, totals = lake.audit()
+    monkeypatch.setattr("shared.pipeline.audit.RECORDS_AT_ONCE", 1)
+    in_parts, totals_in_parts = lake.audit()
+    assert {(finding.kind, finding.raw_key, finding.raw_line) for finding in whole} == {
+        ("row_missing", page_key(page=1), 1),
+        ("row_missing", page_key(page=2), 0),
+        ("refusal_missing", page_key(page=2), 1),
+    }
+    assert (set(in_parts), totals_in_parts) == (set(whole), totals)
 
 
 def test_where_the_raw_lake_does_not_answer_nothing_is_proved(lake) -> None:
