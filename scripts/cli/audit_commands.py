@@ -9,11 +9,12 @@ from typing import Annotated
 import msgspec
 import typer
 
-from scripts.cli import output, replaying
+from scripts.cli import output
 from scripts.cli.stage import Options, Stage
 from shared.errors import Malformed
 from shared.pipeline.audit import Batches, Books, Finding, Totals, audit
 from shared.pipeline.manifest import Manifest
+from shared.pipeline.raw_walk import objects_under
 from shared.storage.ledger import Ledger
 from shared.storage.manifests import Manifests
 from shared.storage.postgres import Database
@@ -72,7 +73,7 @@ def _audited(stage: Stage, since: datetime, prefix: str, until: datetime) -> Rep
     manifests = Manifests(stage.names.work_bucket, stage.client("s3"))
     batches = Batches(_readable(manifests.done(since), prefix), _readable(manifests.pending(), prefix))
     lake, totals, database = stage.raw_lake, Totals(), Database(stage.conninfo)
-    objects = list(replaying.objects_under(lake, prefix, since.date()))
+    objects = list(objects_under(lake, prefix, since.date()))
     try:
         with output.progress() as bar:
             task = bar.add_task("raw objects", total=len(objects))

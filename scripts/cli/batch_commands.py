@@ -16,6 +16,7 @@ from scripts.cli.waiting import Patience
 from shared.errors import Misconfigured, NotFound
 from shared.pipeline.manifest import PENDING
 from shared.pipeline.poll_orders import PollOrder
+from shared.pipeline.raw_walk import objects_under
 from shared.pipeline.sync_runs import SyncRun
 from shared.storage.raw_lake import RawObject
 from shared.storage.sync_state import SyncRuns
@@ -170,7 +171,7 @@ def replay(
     """
     options: Options = context.obj
     stage = options.open()
-    objects = replaying.objects_under(stage.raw_lake, prefix, since.date() if since else None)
+    objects = objects_under(stage.raw_lake, prefix, since.date() if since else None)
     if dry_run:
         for found in objects:
             typer.echo(found.key)

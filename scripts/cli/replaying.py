@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
 from itertools import islice
 from typing import Any
 
-from shared.errors import Malformed, NotFound, StoreUnavailable
-from shared.pipeline import raw_keys
+from shared.errors import NotFound, StoreUnavailable
 from shared.storage.raw_lake import RawLake, RawObject
 
 SOURCE = "pousada.replay"
@@ -18,22 +16,6 @@ DETAIL_TYPE = "Object Created"
 BATCH = 10
 """The most that one PutEvents takes."""
 _ATTEMPTS = 5
-
-
-def objects_under(lake: RawLake, prefix: str, since: date | None = None) -> Iterator[RawObject]:
-    """The raw objects under ``prefix``, from the day ``since`` on: the day their key names, which is when they came."""
-    for found in lake.list(prefix):
-        if since is None or _day(found.key) >= since:
-            yield found
-
-
-def _day(key: str) -> date:
-    """Of a key that is no raw key, the last day there is: what cannot be judged is not left out."""
-    try:
-        raw_keys.parse(key)
-        return date(*map(int, key.split("/")[4:7]))
-    except (Malformed, ValueError):
-        return date.max
 
 
 def objects_of(lake: RawLake, keys: Iterable[str]) -> Iterator[RawObject]:

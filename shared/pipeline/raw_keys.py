@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 
 from shared.errors import Malformed
@@ -75,3 +75,17 @@ def parse(key: str) -> RawAddress:
     if len(parts) != 8 or parts[2] not in ("webhooks", "polling", "fetched", "imports"):
         raise Malformed("not a key of the raw bucket", reason="not_a_raw_key", key=key)
     return RawAddress(*parts[:4])
+
+
+def day_of(key: str) -> date | None:
+    """The day (UTC) on which the object came, as its key names it; None where ``key`` is no raw key."""
+    try:
+        parse(key)
+        return date(*map(int, key.split("/")[4:7]))
+    except (Malformed, ValueError):
+        return None
+
+
+def before_day(key: str, day: date) -> str:
+    """What every key of ``day`` and later in the folder of ``key``, a raw key, comes behind."""
+    return "/".join([*key.split("/")[:4], f"{day:%Y/%m/%d}"])

@@ -65,13 +65,25 @@ class RawLake:
             raise _too_large(key)
         return _decompressed(key, stored, self._largest) if key.endswith(".gz") else stored
 
-    def list(self, prefix: str) -> Iterator[RawObject]:
-        """Every object under ``prefix``, in the keys' order. Raises StoreUnavailable."""
+    def list(self, prefix: str, after: str = "") -> Iterator[RawObject]:
+        """Every object under ``prefix`` whose key is greater than ``after``, in the keys' order.
+
+        Raises StoreUnavailable.
+        """
+        for page in self._pages(prefix, StartAfter=after):
+            for item in page.get("Contents", ()):
+                yield RawObject(item["Key"], item["Size"], item["LastModified"])
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What comes next in the keys under ``prefix``, up to a slash and without it. Raises StoreUnavailable."""
+        for page in self._pages(prefix, Delimiter="/"):
+            for item in page.get("CommonPrefixes", ()):
+                yield item["Prefix"].removeprefix(prefix).rstrip("/")
+
+    def _pages(self, prefix: str, **of_list: str) -> Iterator[dict[str, Any]]:
+        paginator = self._client.get_paginator("list_objects_v2")
         with _store_errors(prefix):
-            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
-            for page in pages:
-                for item in page.get("Contents", ()):
-                    yield RawObject(item["Key"], item["Size"], item["LastModified"])
+            yield from paginator.paginate(Bucket=self._bucket, Prefix=prefix, **of_list)
 
     def exists(self, key: str) -> bool:
         """Raises StoreUnavailable."""

@@ -177,3 +177,21 @@ def test_a_bad_one_of_many_stands_in_its_place_and_keeps_no_other_back() -> None
 
     kinds = {key: type(outcome) for key, outcome in outcomes.items()}
     assert kinds == {"1.json": StoreUnavailable, "2.json": NotFound, "3.gz": Malformed, "4.json": bytes}
+
+
+def test_a_list_begins_behind_a_key() -> None:
+    for key in (PAGE_KEY, JSON_KEY):
+        lake().put(key, b"{}")
+
+    assert [found.key for found in lake().list("hostpms/", after=PAGE_KEY)] == [JSON_KEY]
+    assert list(lake().list("hostpms/", after=JSON_KEY)) == []
+
+
+def test_the_hotels_are_the_folders_of_their_vendor() -> None:
+    for hotel in ("PT-LIS-001", "ES-MAD-002"):
+        for key in (PAGE_KEY, JSON_KEY):
+            lake().put(key.replace("PT-LIS-001", hotel), b"{}")
+    lake().put("hostpms/notes.txt", b"")
+    lake().put("othervendor/PT-OPO-003/x", b"")
+
+    assert list(lake().folders("hostpms/")) == ["ES-MAD-002", "PT-LIS-001"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import pytest
 
-from scripts.cli.replaying import objects_of, objects_under, replay
+from scripts.cli.replaying import objects_of, replay
 from shared.errors import NotFound, StoreUnavailable
 from shared.storage.raw_lake import RawObject
 
@@ -87,20 +86,6 @@ def test_what_the_bus_refuses_is_put_again_and_only_that() -> None:
 def test_a_bus_that_goes_on_refusing_is_an_error_and_not_a_silence() -> None:
     with pytest.raises(StoreUnavailable, match="refused 1 events"):
         list(replay(Bus(refusals=1000), "raw", objects(1), lambda _: None))
-
-
-def test_since_looks_at_the_day_in_the_key() -> None:
-    early, late = f"{FOLDER}/2026/02/28/a-00001.ndjson.gz", f"{FOLDER}/2026/03/01/b-00001.ndjson.gz"
-    lake: Any = Lake(early, late)
-
-    assert [item.key for item in objects_under(lake, FOLDER)] == [early, late]
-    assert [item.key for item in objects_under(lake, FOLDER, date(2026, 3, 1))] == [late]
-
-
-def test_a_key_whose_day_cannot_be_read_is_not_left_out() -> None:
-    lake: Any = Lake(f"{FOLDER}/odd.json", f"{FOLDER}/2026/13/99/c-00001.ndjson.gz")
-
-    assert len(list(objects_under(lake, FOLDER, date(2026, 3, 1)))) == 2
 
 
 def test_an_objects_own_key_is_asked_for_and_not_what_begins_like_it() -> None:
