@@ -13,7 +13,7 @@ from lambdas.dispatcher.orders import Selection, orders
 from shared.errors import Misconfigured
 from shared.settings import EnvironmentModel, read
 from shared.storage.integrations import Integrations
-from shared.storage.poll_queue import PollQueue
+from shared.storage.order_queue import OrderQueue
 
 logger = Logger(service="pousada")
 
@@ -24,10 +24,10 @@ class Settings(EnvironmentModel, frozen=True):
 
 
 @cache
-def stores() -> tuple[Integrations, PollQueue]:
+def stores() -> tuple[Integrations, OrderQueue]:
     settings = read(Settings)
     table = boto3.resource("dynamodb").Table(settings.integrations_table)
-    return Integrations(table), PollQueue(settings.poll_queue_url, boto3.client("sqs"))
+    return Integrations(table), OrderQueue(settings.poll_queue_url, boto3.client("sqs"))
 
 
 @logger.inject_lambda_context(log_event=False, clear_state=True)

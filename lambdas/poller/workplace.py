@@ -15,7 +15,7 @@ from shared.names import oauth_credentials_name
 from shared.pipeline.polling import DEFAULT_OVERLAP, Desk
 from shared.settings import EnvironmentModel, read
 from shared.storage.integrations import Integration, Integrations
-from shared.storage.poll_queue import PollQueue
+from shared.storage.order_queue import OrderQueue
 from shared.storage.rate_budget import RateBudget
 from shared.storage.raw_lake import RawLake
 from shared.storage.secrets import OAuthCredentials, Secrets
@@ -51,7 +51,7 @@ class Workplace:
     def __init__(self, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
         dynamodb = boto3.resource("dynamodb")
         state = dynamodb.Table(settings.sync_state_table)
-        self.queue = PollQueue(settings.poll_queue_url, boto3.client("sqs"))
+        self.queue = OrderQueue(settings.poll_queue_url, boto3.client("sqs"))
         self.integrations = Integrations(dynamodb.Table(settings.integrations_table))
         self._clock = clock
         self._state = state

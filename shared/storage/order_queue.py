@@ -1,4 +1,4 @@
-"""The poll queue: orders to poll, as SQS messages."""
+"""A queue of orders (to poll, to audit), as SQS messages."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _BATCH = 10
 _TRIES = 3
 
 
-class PollQueue:
-    """``client`` is a boto3 SQS client; an order is ``shared.pipeline.poll_orders.PollOrder``."""
+class OrderQueue:
+    """``client`` is a boto3 SQS client; an order is a struct such as ``shared.pipeline.poll_orders.PollOrder``."""
 
     def __init__(self, url: str, client: Any) -> None:
         self._url = url
@@ -54,7 +54,7 @@ class PollQueue:
             entries = [entry for entry in entries if entry["Id"] in refused]
             if not entries:
                 return
-        raise StoreUnavailable(f"the poll queue did not take {len(entries)} orders", store="sqs")
+        raise StoreUnavailable(f"the queue did not take {len(entries)} orders", store="sqs")
 
 
 def _body(order: msgspec.Struct) -> str:
@@ -66,4 +66,4 @@ def _queue_errors() -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise StoreUnavailable(f"the poll queue did not answer ({type(error).__name__})", store="sqs") from error
+        raise StoreUnavailable(f"the queue did not answer ({type(error).__name__})", store="sqs") from error
