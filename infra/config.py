@@ -76,6 +76,18 @@ class Etl(_Section):
     """A batch of up to so many MiB of raw objects is done without starting Spark."""
 
 
+class Audit(_Section):
+    """The daily audit of every hotel (``shared/pipeline/audit.py``)."""
+
+    schedule: Schedule = "cron(0 4 * * ? *)"
+    days: int = Field(2, ge=1, le=30)
+    """How far back each looks. With two, each object is looked at twice; more than the longest poll takes."""
+    grace_hours: int = Field(2, ge=1, le=24)
+    """Objects younger than this are not judged: time for the batch window and for two runs of the job."""
+    concurrency: int = Field(2, ge=2, le=1000)
+    """Hotels at once. Bounds the connections to PostgreSQL."""
+
+
 class Analysts(_Section):
     scan_limit_gib: int = Field(50, ge=1)
     """A query that would read more is cancelled. Athena bills by what is read."""
@@ -97,6 +109,7 @@ class StageConfig(_Section):
     live: LivePath = LivePath()
     batches: Batches = Batches()
     etl: Etl = Etl()
+    audit: Audit = Audit()
     analysts: Analysts = Analysts()
 
     @property

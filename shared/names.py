@@ -62,8 +62,12 @@ class Names:
         return self.named("poll")
 
     @property
+    def audit_queue(self) -> str:
+        return self.named("audit")
+
+    @property
     def queues(self) -> tuple[str, ...]:
-        return (self.live_queue, self.batch_queue, self.poll_queue)
+        return (self.live_queue, self.batch_queue, self.poll_queue, self.audit_queue)
 
     @staticmethod
     def dead_letters_of(queue: str) -> str:

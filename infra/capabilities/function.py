@@ -54,7 +54,10 @@ def dependency_layer(stack: Stack) -> lambda_.LayerVersion:
 
 
 class PousadaFunction(Construct):
-    """``function`` and its ``role``, which may write its own log and its traces and nothing else yet."""
+    """``function`` and its ``role``, which may write its own log and its traces and nothing else yet.
+
+    ``continues_itself``: it sends what it does not finish to the queue that it reads from.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class PousadaFunction(Construct):
         memory_mib: int,
         environment: Mapping[str, str],
         dead_letter_queue: sqs.Queue | None = None,
+        continues_itself: bool = False,
     ) -> None:
         super().__init__(scope, id)
         name = config.names.function(folder)
@@ -91,6 +95,8 @@ class PousadaFunction(Construct):
             log_group=log,
             tracing=lambda_.Tracing.ACTIVE,
             dead_letter_queue=dead_letter_queue,
+            # Unless told that it is meant, Lambda stops a function that is invoked some 16 times by its own messages.
+            recursive_loop=lambda_.RecursiveLoop.ALLOW if continues_itself else None,
         )
         self._acknowledge_findings(asynchronous=dead_letter_queue is not None)
 

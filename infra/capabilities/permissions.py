@@ -86,13 +86,17 @@ def secrets(scope: IConstruct, *names: str) -> list[str]:
 
 def may_use_key(role: iam.Role, key: kms.IKey, config: StageConfig) -> None:
     """What reading and writing objects and items under ``key`` takes, and only through S3 and DynamoDB."""
+    _allow_key(role, key, config, "kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey")
+
+
+def may_read_with_key(role: iam.Role, key: kms.IKey, config: StageConfig) -> None:
+    """What reading alone takes."""
+    _allow_key(role, key, config, "kms:Decrypt", "kms:DescribeKey")
+
+
+def _allow_key(role: iam.Role, key: kms.IKey, config: StageConfig, *actions: str) -> None:
     services = [f"{service}.{config.region}.amazonaws.com" for service in ("s3", "dynamodb")]
-    allow(
-        role,
-        *("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"),
-        on=[key.key_arn],
-        conditions={"StringEquals": {"kms:ViaService": services}},
-    )
+    allow(role, *actions, on=[key.key_arn], conditions={"StringEquals": {"kms:ViaService": services}})
 
 
 def may_read_secrets(role: iam.Role, vendors: Sequence[str], what: str) -> None:
@@ -120,5 +124,5 @@ def may_read_raw(role: iam.Role, config: StageConfig) -> None:
         role,
         "s3:GetObject",
         on=[objects(role, config.names.raw_bucket)],
-        why="It applies whatever object an event or a manifest names.",
+        why="It reads whatever object an event, a manifest or a list names.",
     )

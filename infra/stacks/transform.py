@@ -1,4 +1,4 @@
-"""Transform: from raw objects to rows in PostgreSQL (live and batch), Parquet, and Athena over it."""
+"""Transform: from raw objects to rows in PostgreSQL (live and batch), Parquet, Athena over it; and the audit of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from constructs import Construct
 from infra.capabilities.analysts import Analysts
 from infra.capabilities.batch_path import Manifests
 from infra.capabilities.catalog import Catalog
+from infra.capabilities.daily_audit import DailyAudit
 from infra.capabilities.etl_job import EtlJob
 from infra.capabilities.function import dependency_layer
 from infra.capabilities.live_path import LivePath
@@ -34,5 +35,6 @@ class TransformStack(Stack):
         LivePath(self, "LivePath", config=config, key=storage.key, layer=layer)
         Manifests(self, "Manifests", config=config, key=storage.key, layer=layer)
         EtlJob(self, "Etl", config=config, target=target, key=storage.key)
+        DailyAudit(self, "DailyAudit", config=config, target=target, key=storage.key, layer=layer)
         Catalog(self, "Catalog", config=config, target=target)
         Analysts(self, "Analysts", config=config, target=target, key=storage.key)

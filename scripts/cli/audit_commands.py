@@ -12,7 +12,7 @@ import typer
 from scripts.cli import output
 from scripts.cli.stage import Options, Stage
 from shared.errors import Malformed
-from shared.pipeline.audit import Batches, Books, Finding, Totals, audit
+from shared.pipeline.audit import CLOCKS_APART, Batches, Books, Finding, Totals, audit
 from shared.pipeline.manifest import Manifest
 from shared.pipeline.raw_walk import objects_under
 from shared.storage.ledger import Ledger
@@ -71,7 +71,9 @@ def prove(
 
 def _audited(stage: Stage, since: datetime, prefix: str, until: datetime) -> Report:
     manifests = Manifests(stage.names.work_bucket, stage.client("s3"))
-    batches = Batches(_readable(manifests.done(since), prefix), _readable(manifests.pending(), prefix))
+    # Pending before done: a batch that is finished in between is then in both, and not in neither.
+    pending = list(_readable(manifests.pending(), prefix))
+    batches = Batches(_readable(manifests.done(since - CLOCKS_APART), prefix), pending)
     lake, totals, database = stage.raw_lake, Totals(), Database(stage.conninfo)
     objects = list(objects_under(lake, prefix, since.date()))
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Literal, Protocol
 
@@ -27,6 +27,8 @@ OBJECTS_AT_ONCE = 200
 """Objects that are fetched and compared in one go, however few records they hold."""
 RECORDS_AT_ONCE = 10_000
 """Records that are compared in one go: what bounds the memory where objects are large."""
+CLOCKS_APART = timedelta(hours=1)
+"""A key names the day by the vendor's clock: its batch may be of the evening before, by ours."""
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,4 +1,4 @@
-"""The five functions: what they are given, and what they are made of."""
+"""The six functions: what they are given, and what they are made of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.infra.templates import REPOSITORY, Synthesised
 
 pytestmark = pytest.mark.infra
 
-FUNCTIONS = ("apply", "dispatcher", "manifest", "poller", "webhook")
+FUNCTIONS = ("apply", "audit", "dispatcher", "manifest", "poller", "webhook")
 
 
 def test_every_folder_is_a_function_and_every_function_a_folder(stage: Synthesised):

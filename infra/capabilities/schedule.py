@@ -1,0 +1,43 @@
+"""What happens by itself on AWS, at its hours, and on the local target when asked for."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_scheduler as scheduler
+from constructs import Construct
+
+from infra.capabilities.permissions import allow
+from infra.config import StageConfig
+from infra.target import Target
+
+
+def add_schedule(
+    scope: Construct,
+    id: str,
+    *,
+    config: StageConfig,
+    target: Target,
+    name: str,
+    group: str,
+    expression: str,
+    description: str,
+    action: str,
+    arn: str,
+    message: str | None = None,
+) -> None:
+    """At the hours of ``expression`` the scheduler may and does take ``action`` on the one resource ``arn``."""
+    schedules = scheduler.CfnScheduleGroup(scope, "Schedules", name=config.names.named(group))
+    role = iam.Role(scope, "SchedulerRole", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
+    # CDK's own target would allow every version of a function besides.
+    allow(role, action, on=[arn])
+    scheduler.CfnSchedule(
+        scope,
+        id,
+        name=config.names.named(name),
+        group_name=schedules.ref,
+        description=description,
+        schedule_expression=expression,
+        flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
+        state="ENABLED" if target.schedules else "DISABLED",
+        target=scheduler.CfnSchedule.TargetProperty(arn=arn, role_arn=role.role_arn, input=message),
+    )
