@@ -61,6 +61,12 @@ def test_the_webhook_answers_within_ten_seconds_and_the_poller_works_for_five_mi
     assert (timeouts[names.function("webhook")], timeouts[names.function("poller")]) == (10, 300)
 
 
+def test_who_sends_to_the_queue_that_it_reads_is_not_stopped_as_a_loop(stage: Synthesised):
+    audit = stage.named("AWS::Lambda::Function", stage.config.names.function("audit"))
+    webhook = stage.named("AWS::Lambda::Function", stage.config.names.function("webhook"))
+    assert (audit["RecursiveLoop"], "RecursiveLoop" in webhook) == ("Allow", False)
+
+
 def test_on_aws_every_function_has_the_layer(aws_stage: Synthesised):
     for function in aws_stage.properties("AWS::Lambda::Function").values():
         assert len(function["Layers"]) == 1

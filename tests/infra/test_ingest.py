@@ -85,7 +85,9 @@ class TestQueues:
         expected = {*names.queues, *map(names.dead_letters_of, (*names.queues, names.function("dispatcher")))}
         assert {queue["QueueName"] for queue in stage.properties("AWS::SQS::Queue").values()} == expected
 
-    @pytest.mark.parametrize(("queue", "function"), [("poll", "poller"), ("live", "apply"), ("batch", "manifest")])
+    @pytest.mark.parametrize(
+        ("queue", "function"), [("poll", "poller"), ("live", "apply"), ("batch", "manifest"), ("audit", "audit")]
+    )
     def test_a_message_stays_hidden_for_six_times_the_functions_time_and_the_batching_window(
         self, stage: Synthesised, queue: str, function: str
     ):

@@ -42,6 +42,7 @@ def test_who_lands_raw_objects_may_put_them_in_its_own_folders_only(stage: Synth
         ("PollingPollerRole", "hostpms/*/oauth-credentials"),
         ("LivePathApplyRole", "pousada/{stage}/database"),
         ("EtlRole", "pousada/{stage}/database"),
+        ("DailyAuditRole", "pousada/{stage}/database"),
     ],
 )
 def test_a_role_reads_its_own_kind_of_secret_only(stage: Synthesised, role: str, secret: str):
@@ -60,16 +61,58 @@ def test_who_needs_no_secret_reads_none(stage: Synthesised, role: str):
 def test_the_key_is_used_through_s3_and_dynamodb_only(stage: Synthesised):
     services = [f"{service}.{stage.config.region}.amazonaws.com" for service in ("s3", "dynamodb")]
     using = [s for _, s in stage.statements() if any(a.startswith("kms:") for a in words(s["Action"]))]
-    assert len(using) == 6
+    assert len(using) == 7
     for statement in using:
         assert statement["Condition"] == {"StringEquals": {"kms:ViaService": services}}
 
 
-def test_the_schedule_may_start_the_dispatcher_and_nothing_else(stage: Synthesised):
-    (statement,) = stage.allowed("SchedulerRole")
-    assert words(statement["Action"]) == ["lambda:InvokeFunction"]
+@pytest.mark.parametrize(
+    ("role", "action", "target"),
+    [
+        ("PollingSchedulerRole", "lambda:InvokeFunction", "Dispatcher"),
+        ("DailyAuditSchedulerRole", "sqs:SendMessage", "DailyAuditWorkQueue"),
+    ],
+)
+def test_a_schedule_may_start_its_work_and_nothing_else(stage: Synthesised, role: str, action: str, target: str):
+    (statement,) = stage.allowed(role)
+    assert words(statement["Action"]) == [action]
     (resource,) = words(statement["Resource"])
-    assert "Dispatcher" in resource
+    assert target in resource
+
+
+READING = {
+    "dynamodb:GetItem",
+    "dynamodb:Scan",
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "s3:GetObject",
+    "s3:ListBucket",
+    "secretsmanager:GetSecretValue",
+}
+TELEMETRY = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+def test_the_audit_may_read_and_order_its_own_work_and_nothing_else(stage: Synthesised):
+    allowed = {action for s in stage.allowed("DailyAuditRole") for action in words(s["Action"])}
+    taking_messages = {action for action in allowed if action.startswith("sqs:")} - {"sqs:SendMessage"}
+    assert allowed - taking_messages == READING | TELEMETRY | {"sqs:SendMessage"}
+    (queue,) = _resources(stage, "DailyAuditRole", "sqs:SendMessage")
+    assert "DailyAuditWorkQueue" in queue
+
+
+def test_the_audit_reads_the_raw_lake_and_the_manifests_and_no_other_objects(stage: Synthesised):
+    names = stage.config.names
+    read = [resource.rstrip('"]}') for resource in _resources(stage, "DailyAuditRole", "s3:GetObject")]
+    assert sorted(one.partition(":s3:::")[2] for one in read) == [
+        f"{names.raw_bucket}/*",
+        f"{names.work_bucket}/manifests/*",
+    ]
+    (listing,) = [
+        s
+        for s in stage.allowed("DailyAuditRole")
+        if "s3:ListBucket" in words(s["Action"]) and names.work_bucket in json.dumps(s["Resource"])
+    ]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": "manifests/*"}}
 
 
 def _resources(stage: Synthesised, role: str, action: str) -> list[str]:

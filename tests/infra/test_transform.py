@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from glue_jobs.etl import Settings
+from shared.pipeline import audit_orders
 from tests.infra.templates import Synthesised
 
 pytestmark = pytest.mark.infra
@@ -47,6 +48,24 @@ def test_an_event_that_cannot_be_delivered_becomes_a_dead_letter(stage: Synthesi
 def test_a_manifest_is_made_of_many_objects(prod: Synthesised):
     (source,) = (s for id, s in prod.properties("AWS::Lambda::EventSourceMapping").items() if "Manifest" in id)
     assert (source["BatchSize"], source["MaximumBatchingWindowInSeconds"]) == (10_000, 300)
+
+
+class TestAudit:
+    def test_is_daily_and_of_every_hotel(self, prod: Synthesised):
+        schedule = prod.named("AWS::Scheduler::Schedule", prod.config.names.named("audit"))
+        assert (schedule["ScheduleExpression"], schedule["State"]) == ("cron(0 4 * * ? *)", "ENABLED")
+        assert "DailyAuditWorkQueue" in json.dumps(schedule["Target"]["Arn"])
+        assert audit_orders.decode(schedule["Target"]["Input"]) == audit_orders.EveryHotel()
+
+    def test_looks_back_as_far_as_configured(self, stage: Synthesised):
+        function = stage.named("AWS::Lambda::Function", stage.config.names.function("audit"))
+        variables = function["Environment"]["Variables"]
+        assert (variables["AUDIT_DAYS"], variables["AUDIT_GRACE_HOURS"]) == ("2", "2")
+
+    def test_takes_one_hotel_at_a_time_with_bounded_company(self, stage: Synthesised):
+        (source,) = (s for id, s in stage.properties("AWS::Lambda::EventSourceMapping").items() if "DailyAudit" in id)
+        assert source["BatchSize"] == 1
+        assert source["ScalingConfig"] == {"MaximumConcurrency": stage.config.audit.concurrency}
 
 
 class TestJob:
