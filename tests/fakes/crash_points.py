@@ -87,6 +87,11 @@ class CrashPoints:
         events.register_first("before-call", self._before_aws)
         events.register_last("after-call", self._after_aws)
 
+    def leave_aws(self) -> None:
+        events = boto3._get_default_session().events
+        events.unregister("before-call", self._before_aws)
+        events.unregister("after-call", self._after_aws)
+
     def _before_aws(self, model: Any, context: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]] | None:
         fault = self._struck_by(f"aws {model.service_model.service_name} {model.name}")
         if fault is None:
@@ -135,7 +140,10 @@ def crash_points() -> Iterator[CrashPoints]:
     with pytest.MonkeyPatch.context() as patch:
         points.watch_postgresql(patch)
         patch.setattr(time, "sleep", lambda seconds: None)
-        yield points
+        try:
+            yield points
+        finally:
+            points.leave_aws()
 
 
 def until_done(points: CrashPoints, work: Callable[[], bool], tries: int = 5) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT_ID
 from psycopg.conninfo import conninfo_to_dict
 
 from shared.storage.integrations import Integration, Integrations
@@ -48,6 +49,10 @@ class Resources:
         return f"{self.prefix}/database"
 
     @property
+    def audit_queue(self) -> str:
+        return f"{self.prefix}-audit"
+
+    @property
     def environment(self) -> dict[str, str]:
         return {
             "RAW_BUCKET": self.raw,
@@ -55,7 +60,16 @@ class Resources:
             "WORK_BUCKET": self.work,
             "INTEGRATIONS_TABLE": self.integrations,
             "DATABASE_SECRET": self.secret,
+            "AUDIT_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT_ID}/{self.audit_queue}",
+            "AUDIT_DAYS": "2",
+            "AUDIT_GRACE_HOURS": "2",
         }
+
+    def make_audit_queue(self) -> str:
+        """Its URL."""
+        url = str(boto3.client("sqs").create_queue(QueueName=self.audit_queue)["QueueUrl"])
+        assert url == self.environment["AUDIT_QUEUE_URL"]
+        return url
 
     def make(self, database: str) -> None:
         """``database``: the DSN that the secret leads to."""

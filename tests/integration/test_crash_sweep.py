@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cache
+from io import StringIO
 from typing import Any, NamedTuple
 
 import boto3
@@ -18,14 +19,20 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec import to_builtins
 
 from glue_jobs import batch, etl
 from lambdas.apply import handler as apply_handler
+from lambdas.audit import handler as audit_handler
+from lambdas.audit import telemetry as audit_telemetry
+from lambdas.audit.workplace import workplace as audit_workplace
 from lambdas.manifest import handler as manifest_handler
 from lambdas.webhook import handler as webhook_handler
 from scripts.cli import replaying
 from shared.model.columns import TABLES
 from shared.names import webhook_secret_name
+from shared.pipeline import audit_window
+from shared.pipeline.audit_orders import EveryHotel, HotelAudit
 from shared.pipeline.manifest import ObjectAddress, RawEvent, manifest_of
 from shared.settings import read
 from shared.storage.manifests import Manifests
@@ -33,7 +40,7 @@ from shared.storage.raw_lake import RawLake, RawObject
 from shared.storage.secrets import Secrets, WebhookSecret
 from tests.deliveries import PROPERTY as WEBHOOK_PROPERTY
 from tests.deliveries import SECRET, lambda_context, proxy_event
-from tests.factories import GIVEN, envelope, minutes, page_key, record, webhook_key
+from tests.factories import GIVEN, PROPERTY, RECEIVED, envelope, minutes, page_key, record, webhook_key
 from tests.fakes.crash_points import FAULTS, Fault, crash_points, until_done
 from tests.integration.moto_aws import RAW_BUCKET
 from tests.integration.storing_aws import Resources, created, sqs_event, storing_aws
@@ -55,6 +62,8 @@ class Place(NamedTuple):
     connection: psycopg.Connection[Any]
     bus: set[str]
     """Raw keys whose events it has taken."""
+    told: set[Any]
+    """What an audit has reported."""
 
 
 class Scenario(NamedTuple):
@@ -67,6 +76,8 @@ class Scenario(NamedTuple):
     """As in a new process: nothing is kept from before."""
     at_least: int
     """Calls that an undisturbed run makes: fewer would mean that the recording misses some."""
+    changes_nothing: bool = False
+    """What is there once serves all points."""
 
 
 def nothing(place: Place) -> None:
@@ -194,12 +205,64 @@ def replayed(place: Place) -> set[str]:
     return place.bus
 
 
+# -- Audit -----------------------------------------------------------------------------------------
+
+AUDITED = {page_key("payment", page=number): [envelope(GIVEN["payment"], "payment")] for number in (1, 2)}
+AUDIT = HotelAudit(
+    vendor="hostpms", property_id=PROPERTY, since=RECEIVED.date(), settled_before=datetime(2100, 1, 1, tzinfo=UTC)
+)
+
+
+def lose_a_row(place: Place) -> None:
+    """And leave one for another leg."""
+    place.aws.make_audit_queue()
+    for key, lines in AUDITED.items():
+        place.aws.land(key, lines)
+    bucket = RawEvent.Detail.Bucket(place.aws.raw)
+    events = [RawEvent(minutes(0), RawEvent.Detail(bucket, ObjectAddress(key, 100))) for key in AUDITED]
+    Manifests(place.aws.work, boto3.client("s3")).finish(manifest_of(events))
+
+
+def audit(place: Place) -> bool:
+    """The day's order, and a hotel's, as two messages."""
+    log, event = StringIO(), sqs_event(*map(to_builtins, (EveryHotel(), AUDIT)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit_window, "KEYS", 1)
+        patch.setattr(audit_telemetry.logger.registered_handler, "stream", log)
+        try:
+            answer = audit_handler.handle(event, lambda_context(300_000))
+        finally:
+            place.told.update(map(report, log.getvalue().splitlines()))
+    return not answer["batchItemFailures"]
+
+
+def report(line: str) -> Any:
+    told = json.loads(line)
+    return tuple((name, str(told.get(name))) for name in ("message", "kind", "raw_key", "objects", "records", "found"))
+
+
+def reported(place: Place) -> Any:
+    """What has been told of what is lost, and who has been ordered to be audited from where on; since the last look."""
+    told = {line for line in place.told if line[0][1] != "order given back"}
+    place.told.clear()
+    assert ("kind", "row_missing") in {fact for line in told for fact in line}
+    queue = boto3.resource("sqs").Queue(place.aws.environment["AUDIT_QUEUE_URL"])
+    orders = set()
+    while messages := queue.receive_messages(MaxNumberOfMessages=10):
+        for message in messages:
+            order = json.loads(message.body)
+            orders.add((order["property_id"], order.get("after")))
+            message.delete()
+    return told, orders
+
+
 SCENARIOS: dict[str, Scenario] = {
     "webhook": Scenario(allow_webhooks, deliver, landed, webhook_handler.receiver.cache_clear, 4),
     "apply": Scenario(land, apply, rows, forget_apply, 30),
     "manifest": Scenario(nothing, make_manifest, manifests, manifest_handler._manifests.cache_clear, 1),
     "batch job": Scenario(land_with_manifests, run_job, rows_files_and_manifests, forget_job, 50),
     "replay": Scenario(watch_the_bus, replay, replayed, lambda: None, 3),
+    "audit": Scenario(lose_a_row, audit, reported, audit_workplace.cache_clear, 18, changes_nothing=True),
 }
 
 
@@ -207,48 +270,60 @@ SCENARIOS: dict[str, Scenario] = {
 def place(database: str) -> Iterator[Place]:
     with psycopg.connect(database, autocommit=True) as connection, storing_aws(database) as aws:
         connection.execute(f"TRUNCATE {', '.join(f'hotel.{table}' for table in TABLES.values())}")
-        yield Place(aws, connection, set())
+        yield Place(aws, connection, set(), set())
 
 
-def run(scenario: Scenario, database: str, at: int = 0, fault: Fault = FAULTS[0]) -> tuple[Any, list[str]]:
-    """The state in the end, and the calls that were made."""
+@contextmanager
+def prepared(scenario: Scenario, database: str) -> Iterator[Place]:
     with place(database) as where:
         scenario.prepare(where)
-        scenario.forget()
-        with crash_points() as points:
-            points.plan(at, fault)
+        yield where
 
-            def work() -> bool:
-                try:
-                    return scenario.work(where)
-                except BaseException:
-                    scenario.forget()
-                    raise
 
-            until_done(points, work)
-            calls, struck = list(points.calls), points.struck
-            points.restart()
-        assert struck or not at
-        scenario.forget()
-        return scenario.state(where), calls
+def run(scenario: Scenario, where: Place, at: int = 0, fault: Fault = FAULTS[0]) -> tuple[Any, list[str]]:
+    """The state in the end, and the calls that were made."""
+    scenario.forget()
+    with crash_points() as points:
+        points.plan(at, fault)
+
+        def work() -> bool:
+            try:
+                return scenario.work(where)
+            except BaseException:
+                scenario.forget()
+                raise
+
+        until_done(points, work)
+        calls, struck = list(points.calls), points.struck
+        points.restart()
+    assert struck or not at
+    scenario.forget()
+    return scenario.state(where), calls
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_at_every_call_every_fault_ends_as_the_undisturbed_run(name, database, record_property) -> None:
     signed_at.cache_clear()
     scenario = SCENARIOS[name]
-    wanted, calls = run(scenario, database)
-    assert len(calls) >= scenario.at_least
-    points = [(at, fault) for at in range(1, len(calls) + 1) for fault in FAULTS]
-    failed = []
-    for at, fault in points:
-        try:
-            found, _ = run(scenario, database, at, fault)
-        except AssertionError as error:
-            failed.append(f"{fault.name} at {at} ({calls[at - 1]}): {error}")
-            continue
-        if found != wanted:
-            failed.append(f"{fault.name} at {at} ({calls[at - 1]}): another end")
+    with ExitStack() as kept:
+        shared = kept.enter_context(prepared(scenario, database)) if scenario.changes_nothing else None
+
+        def run_at(at: int = 0, fault: Fault = FAULTS[0]) -> tuple[Any, list[str]]:
+            with nullcontext(shared) if shared else prepared(scenario, database) as where:
+                return run(scenario, where, at, fault)
+
+        wanted, calls = run_at()
+        assert len(calls) >= scenario.at_least
+        points = [(at, fault) for at in range(1, len(calls) + 1) for fault in FAULTS]
+        failed = []
+        for at, fault in points:
+            try:
+                found, _ = run_at(at, fault)
+            except AssertionError as error:
+                failed.append(f"{fault.name} at {at} ({calls[at - 1]}): {error}")
+                continue
+            if found != wanted:
+                failed.append(f"{fault.name} at {at} ({calls[at - 1]}): another end")
     record_property("points", len(points))
     print(f"{name}: {len(calls)} calls, {len(points)} points")
     assert failed == []
