@@ -13,7 +13,9 @@ from shared.errors import NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Messages that failed too often: see what they are about, send them back.")
 
-Which = Annotated[str | None, typer.Argument(metavar="QUEUE", help="live, batch or poll; left out, all of them.")]
+Which = Annotated[
+    str | None, typer.Argument(metavar="QUEUE", help="live, batch, poll or audit; left out, all of them.")
+]
 
 
 @app.command("list")
@@ -22,7 +24,7 @@ def show(
     queue: Which = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many of each queue to look at.")] = 10,
 ) -> None:
-    """List dead letters: the raw object or the poll each is about, since when, and how often it was tried.
+    """List dead letters: the raw object, poll or audit each is about, since when, and how often it was tried.
 
     Why it failed stands in the function's log, under the same raw key or property. Looking takes nothing out; what was
     shown is hidden from the next look for some seconds.
@@ -58,7 +60,12 @@ def redrive(context: typer.Context, queue: Which = None) -> None:
 def _queues(stage: Stage, which: str | None) -> list[tuple[Queue, Queue]]:
     """Each work queue with its dead letters. Raises NotFound."""
     sqs, names = stage.client("sqs"), stage.names
-    known = {"live": names.live_queue, "batch": names.batch_queue, "poll": names.poll_queue}
+    known = {
+        "live": names.live_queue,
+        "batch": names.batch_queue,
+        "poll": names.poll_queue,
+        "audit": names.audit_queue,
+    }
     if which is not None and which not in known:
         raise NotFound(f"unknown queue {which}", fix=f"the known are {', '.join(known)}")
     chosen = [known[which]] if which else list(known.values())

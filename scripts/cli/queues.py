@@ -124,11 +124,14 @@ def _dead_letter(message: dict[str, Any]) -> DeadLetter:
 
 
 def about(body: str) -> str:
-    """A raw object's key, or the stream that a poll order names; of anything else only what kind of thing it is."""
+    """A raw object's key, or what an order is of; of anything else only what kind of thing it is."""
     try:
         message = json.loads(body)
         if "detail" in message:
             return str(message["detail"]["object"]["key"])
-        return "/".join(str(message[name]) for name in ("vendor", "property_id", "entity"))
-    except (ValueError, KeyError, TypeError):
-        return "(neither an object's event nor a poll order)"
+        if message.get("audit") == "every_hotel":
+            return "(the day's order of all audits)"
+        named = ("vendor", "property_id") if "audit" in message else ("vendor", "property_id", "entity")
+        return "/".join(str(message[name]) for name in named)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "(neither an object's event nor an order)"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.exceptions import ClientError
 
 from scripts.cli.queues import Depth, Queue, about
 from shared.errors import NotFound
+from shared.pipeline.audit_orders import EveryHotel, HotelAudit
 
 EVENT = json.dumps(
     {"source": "aws.s3", "detail": {"bucket": {"name": "raw"}, "object": {"key": "a/b.json", "size": 1}}}
@@ -70,14 +73,24 @@ def queues(sqs: Sqs) -> tuple[Queue, Queue]:
     return Queue(sqs, "dead"), Queue(sqs, "work")
 
 
-def test_a_dead_letter_is_about_a_raw_object_or_a_poll() -> None:
+def test_a_dead_letter_is_about_a_raw_object_a_poll_or_an_audit() -> None:
     assert about(EVENT) == "a/b.json"
     assert about(ORDER) == "hostpms/PT-LIS-001/booking"
+    order = HotelAudit(
+        vendor="hostpms",
+        property_id="PT-LIS-001",
+        since=date(2026, 3, 1),
+        settled_before=datetime(2026, 3, 2, tzinfo=UTC),
+    )
+    assert about(msgspec.json.encode(order).decode()) == "hostpms/PT-LIS-001"
+    assert about(msgspec.json.encode(EveryHotel()).decode()) == "(the day's order of all audits)"
 
 
-@pytest.mark.parametrize("body", ["not JSON", "[]", "{}", "null", '{"detail": {}}', '{"guest": "João Silva"}'])
+@pytest.mark.parametrize(
+    "body", ["not JSON", "[]", "{}", "null", '{"audit": 1}', '{"detail": {}}', '{"guest": "João Silva"}']
+)
 def test_of_anything_else_nothing_is_quoted(body: str) -> None:
-    assert about(body) == "(neither an object's event nor a poll order)"
+    assert about(body) == "(neither an object's event nor an order)"
 
 
 def test_a_redrive_is_left_to_sqs_where_sqs_can() -> None:
