@@ -30,7 +30,11 @@ PARTS: dict[str, Part] = {
     ),
     "ledger": Part(
         "the audit finds nothing where nothing is lost, and each kind of loss where it is planted",
-        ("tests/integration/test_audit.py",),
+        (
+            "tests/integration/test_audit.py",
+            "tests/integration/test_audit_function.py",
+            "tests/unit/pipeline/test_daily_audit.py",
+        ),
     ),
     "inputs": Part(
         "any input, in any order: requests, payloads, records, histories",

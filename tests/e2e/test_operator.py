@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 from click.testing import Result
@@ -19,6 +20,9 @@ from scripts.cli.app import app
 from scripts.local.stack import LocalStack
 from scripts.simulators.hostpms.server import RunningSimulator, running
 from scripts.simulators.hostpms.world import World
+from shared.pipeline.audit_orders import EveryHotel, HotelAudit, Order
+from tests.e2e import waiting
+from tests.e2e.logs import log_lines
 
 PROPERTY = "PT-FAO-077"
 SECONDS = 60.0
@@ -45,9 +49,44 @@ class Operator:
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.run("status", "--property-id", PROPERTY, "--json").stdout))
 
+    def audited_as_daily(self, prefix: str) -> list[dict[str, Any]]:
+        """What the deployed function tells of the raw objects below ``prefix`` when the hotel's audit is ordered."""
+        ordered = self.order(hotel_audit(PROPERTY))
+        lines = self.audit_log(lambda line: line["message_id"] == ordered)
+        findings = [line for line in lines if line["message"] == "not accounted for"]
+        return [line for line in findings if line["raw_key"].startswith(prefix)]
+
+    def audited_with_every_hotel(self) -> dict[str, Any]:
+        """What it tells of the hotel when the day's order comes."""
+        self.order(EveryHotel())
+        lines = self.audit_log(lambda line: line.get("property_id") == PROPERTY)
+        return next(line for line in lines if line["message"] == "audit succeeded")
+
+    def audit_log(self, wanted: Callable[[dict[str, Any]], bool]) -> list[dict[str, Any]]:
+        """The lines of an audit, once it has come to its end."""
+
+        def lines() -> list[dict[str, Any]]:
+            # The embedded AWS keeps a worker's last lines back until its next invocation.
+            self.order(hotel_audit("NOBODY"))
+            found = [line for line in log_lines(self.local, "audit") if "message_id" in line and wanted(line)]
+            return found if any(line["message"] == "audit succeeded" for line in found) else []
+
+        return waiting.eventually(lines, "the audit to be told")
+
+    def order(self, order: Order) -> str:
+        """The message's id."""
+        sqs = self.local.client("sqs")
+        url = sqs.get_queue_url(QueueName=self.local.names.audit_queue)["QueueUrl"]
+        return str(sqs.send_message(QueueUrl=url, MessageBody=msgspec.json.encode(order).decode())["MessageId"])
+
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.local.dsn) as connection:
             return connection.execute(statement).fetchall()
+
+
+def hotel_audit(property_id: str) -> HotelAudit:
+    since, now = date(2026, 1, 1), datetime.now(UTC)
+    return HotelAudit(vendor="hostpms", property_id=property_id, since=since, settled_before=now)
 
 
 @pytest.fixture(scope="module")
@@ -107,12 +146,18 @@ def accounted_for_and_a_planted_loss_is_found(operator: Operator) -> None:
     assert (whole.exit_code, json.loads(whole.stdout)["findings"]) == (0, [])
     assert json.loads(whole.stdout)["records"] > 6
     assert "nothing lost" in operator.run(*audit).stderr
+    # Which judges nothing that has only just come.
+    daily = operator.audited_with_every_hotel()
+    assert daily["young"] == daily["objects"] > 0
+    assert operator.audited_as_daily(polled) == []
 
     with psycopg.connect(operator.local.dsn) as connection:
         connection.execute("DELETE FROM hotel.rooms WHERE hotel_id = %s AND number LIKE '%%1'", (PROPERTY,))
     lost = operator.run(*audit)
     assert lost.exit_code == 1
     assert "row_missing" in lost.stdout
+    found = operator.audited_as_daily(polled)
+    assert {(line["kind"], line["entity"]) for line in found} == {("row_missing", "room")}
 
     assert operator.run("replay", "--prefix", f"{polled}room/").exit_code == 0
     eventually(lambda: operator.run(*audit).exit_code == 0, "the row again, by replay")
