@@ -77,6 +77,7 @@ class Polling(Construct):
                 "SYNC_STATE_TABLE": names.sync_state_table,
                 "POLL_QUEUE_URL": self.work.queue.queue_url,
             },
+            continues_itself=True,
         )
         poller.consume(self.work.queue, batch_size=1, concurrency=config.polling.concurrency)
         may_use_key(poller.role, key, config)
