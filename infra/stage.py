@@ -5,7 +5,8 @@ Room is kept for the stacks of a later issue; where each belongs:
     storage ── network ── database ──┐         network: VPC and endpoints, the functions' and the job's subnets
        ├────── ingest                ├─ transform       database: RDS, its proxy, the database secret, migrations
        └─────────────────────────────┘
-    observability (alarms on every dead-letter queue), governance: after all others, which know nothing of them
+    observability (alarms on every dead-letter queue and on what the audit finds), governance: after all others,
+    which know nothing of them
 """
 
 from __future__ import annotations

@@ -164,6 +164,33 @@ def test_a_batch_of_the_evening_before_counts() -> None:
     assert manifests.since == [datetime(2024, 2, 29, 23, tzinfo=UTC)]
 
 
+@pytest.mark.parametrize("reads", [1, 2])
+def test_a_batch_that_is_finished_while_the_manifests_are_read_is_not_missed(reads: int) -> None:
+    manifests = FinishedMeanwhile(batch(room(1)), after=reads)
+    (leg,) = legs(desk(Lake([room(1)]), manifests))
+    assert leg.findings == ([] if reads == 1 else [Finding("batch_not_done", room(1))])
+
+
+class FinishedMeanwhile(Manifests):
+    """One batch moves from pending to done once the manifests have been read ``after`` times."""
+
+    def __init__(self, moving: Manifest, after: int) -> None:
+        super().__init__(waiting=[moving])
+        self._reads_left = after
+
+    def pending(self) -> Iterator[Manifest | Malformed]:
+        yield from self._read(self.waiting)
+
+    def done(self, since: datetime) -> Iterator[Manifest | Malformed]:
+        yield from self._read(self.finished)
+
+    def _read(self, found: Sequence[Manifest | Malformed]) -> Iterator[Manifest | Malformed]:
+        yield from found
+        self._reads_left -= 1
+        if not self._reads_left:
+            self.waiting, self.finished = (), self.waiting
+
+
 def test_what_is_no_manifest_is_counted_and_keeps_nothing_back() -> None:
     broken = Malformed("not a manifest", reason="not_a_manifest")
     (leg,) = legs(desk(Lake([room(1)]), Manifests([broken, batch(room(1))], [broken])))
