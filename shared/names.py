@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared.segments import joined
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -104,10 +106,10 @@ class Names:
 
 
 def webhook_secret_name(vendor: str, property_id: str) -> str:
-    """JSON ``{"current": str, "previous": str | absent}``; both verify while a secret rotates."""
-    return f"{vendor}/{property_id}/webhook-secret"
+    """JSON ``{"current": str, "previous": str | absent}``; both verify while a secret rotates. Raises Malformed."""
+    return joined(vendor, property_id, "webhook-secret")
 
 
 def oauth_credentials_name(vendor: str, property_id: str) -> str:
-    """JSON ``{"client_id": str, "client_secret": str}``."""
-    return f"{vendor}/{property_id}/oauth-credentials"
+    """JSON ``{"client_id": str, "client_secret": str}``. Raises Malformed."""
+    return joined(vendor, property_id, "oauth-credentials")

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from shared.errors import Malformed, NotFound
+from shared.model.mapping import is_time_zone
 from shared.names import oauth_credentials_name, webhook_secret_name
-from shared.pipeline import raw_keys
+from shared.segments import is_segment
 from shared.storage.integrations import Integration, Integrations
 from shared.storage.secrets import OAuthCredentials, Secrets, WebhookSecret
 from shared.vendors.registry import part
@@ -128,10 +128,8 @@ def _checked(hotel: Hotel) -> Sequence[str]:
     listed: Mapping[str, Any] = part(hotel.vendor, "api").ENTITIES
     if unknown := [entity for entity in hotel.entities if entity not in listed]:
         raise NotFound(f"{hotel.vendor} lists no {', '.join(unknown)}; the known are {', '.join(listed)}")
-    if not raw_keys.is_segment(hotel.property_id):
+    if not is_segment(hotel.property_id):
         raise Malformed("a property id has letters, digits, dot, dash and underscore, and no other characters")
-    try:
-        ZoneInfo(hotel.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise NotFound(f"unknown time zone {hotel.time_zone}", fix="as IANA names it, e.g. Europe/Lisbon") from None
+    if not is_time_zone(hotel.time_zone):
+        raise NotFound(f"unknown time zone {hotel.time_zone}", fix="as IANA names it, e.g. Europe/Lisbon")
     return hotel.entities or list(listed)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfoNotFoundError
 
 import httpx
 import typer
@@ -16,7 +15,7 @@ from scripts.cli.payload_files import FoundRecord
 from scripts.cli.stage import Options, Stage
 from shared.errors import Malformed, Misconfigured, NotFound, PousadaError
 from shared.model.columns import columns
-from shared.model.mapping import MappingContext, Row, Warned
+from shared.model.mapping import MappingContext, Row, Warned, is_time_zone
 from shared.model.record import Sync
 from shared.names import webhook_secret_name
 from shared.pipeline.transform import map_payload
@@ -71,10 +70,9 @@ def _rows(
     hotel = property_id or found.property_id
     if hotel is None:
         raise Misconfigured("the record names no property", fix="name one with --property-id", reason="no_property")
-    try:
-        context = MappingContext.of(hotel, timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise NotFound(f"unknown time zone {timezone}", fix="as IANA names it, e.g. Europe/Lisbon") from None
+    if not is_time_zone(timezone):
+        raise NotFound(f"unknown time zone {timezone}", fix="as IANA names it, e.g. Europe/Lisbon")
+    context = MappingContext.of(hotel, timezone)
     context.warned = warned
     yield from map_payload(vendor, entity, found.payload, context)
 

@@ -10,6 +10,14 @@ def utc(instant: datetime | None) -> datetime | None:
     return instant if instant is None or instant.tzinfo is UTC else instant.astimezone(UTC)
 
 
+def in_calendar(instant: datetime) -> None:
+    """Raises ValueError where ``instant``, on the first day or the last, lies outside the calendar in UTC."""
+    try:
+        utc(instant)
+    except OverflowError:
+        raise ValueError("an instant outside the calendar") from None
+
+
 def nights(check_in: date, check_out: date) -> int:
     return (check_out - check_in).days
 

@@ -15,6 +15,16 @@ Row: TypeAlias = Any
 """An instance of ``columns.row_type(entity)``."""
 
 
+def is_time_zone(name: str) -> bool:
+    """Whether ``name`` is an IANA time zone."""
+    try:
+        ZoneInfo(name)
+    # A folder's name or an overlong one is an OSError, one that is unknown a KeyError.
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
 class Warned(Counter[tuple[str, str, str]]):
     """How often each ``(entity, rule, field)`` was warned of: counted per vendor, so that drift is seen."""
 

@@ -22,6 +22,7 @@ import msgspec
 
 from shared.errors import Malformed, NotFound, TooLarge
 from shared.pipeline import envelope, raw_keys
+from shared.segments import is_segment
 from shared.vendors import registry
 from shared.vendors.contract import Signed, WebhookContract
 
@@ -84,7 +85,7 @@ def read(event: object) -> Request:
 def address_of(request: Request) -> Address:
     path = request.path_parameters or Path()
     events = _webhook(path.vendor).EVENTS
-    if not raw_keys.is_segment(path.property_id):
+    if not is_segment(path.property_id):
         raise NotFound("no property has such an id", reason="unknown_property", vendor=path.vendor)
     if path.event not in events:
         known = ", ".join(events)

@@ -14,7 +14,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from shared.decoding import UNREADABLE, fault
 from shared.errors import Malformed
+from shared.model.calendar import in_calendar
 
 Channel = Literal["webhook", "poll", "fetch", "import"]
 VERSION = 1
@@ -40,6 +42,10 @@ class Envelope(
     entity: str | None = None
     event: str | None = None
     delivery_id: str | None = None
+
+    def __post_init__(self) -> None:
+        # A year that PostgreSQL does not have would hold up every other row of its batch.
+        in_calendar(self.received_at)
 
 
 _encoder = msgspec.json.Encoder()
@@ -67,8 +73,8 @@ def decode(line: bytes) -> Envelope[msgspec.Raw]:
     """Raises Malformed; the message names the field, never its value."""
     try:
         return _decoder.decode(line)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise Malformed(f"not an envelope: {error}", reason="not_an_envelope") from None
+    except UNREADABLE as error:
+        raise Malformed(f"not an envelope: {fault(error)}", reason="not_an_envelope") from None
 
 
 @cache

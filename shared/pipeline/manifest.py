@@ -13,7 +13,10 @@ from typing import Annotated
 
 import msgspec
 
+from shared.decoding import UNREADABLE, fault
 from shared.errors import Malformed
+from shared.model.calendar import in_calendar
+from shared.segments import Segment
 
 PENDING = "manifests/pending/"
 DONE = "manifests/done/"
@@ -26,12 +29,23 @@ MERGED_BYTES = 2 * 1024**3
 GROUP_BYTES = 4 * 1024 * 1024
 GROUP_OBJECTS = 2_500
 """What makes one file for each entity, if it is more than one object: small ones are fetched for longer."""
+_LONGEST_KEY = 1024
+_LARGEST_OBJECT = 50 * 1024**4
+"""Bytes; S3's own limits."""
+
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class ObjectAddress(msgspec.Struct, frozen=True, order=True):
     key: str
-    size: int
+    size: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_OBJECT)]
     """Bytes as stored."""
+
+    def __post_init__(self) -> None:
+        # What S3 has no key for, it is asked for in vain at every try: one such address would hold up its whole batch.
+        if not self.key or len(self.key.encode()) > _LONGEST_KEY or "\0" in self.key:
+            raise ValueError("no key of S3's")
 
 
 class RawEvent(msgspec.Struct, frozen=True):
@@ -44,17 +58,23 @@ class RawEvent(msgspec.Struct, frozen=True):
         bucket: Bucket
         object: ObjectAddress
 
-    time: Annotated[datetime, msgspec.Meta(tz=True)]
+    time: Instant
     detail: Detail
+
+    def __post_init__(self) -> None:
+        in_calendar(self.time)
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    batch_id: str
-    created_at: datetime
+    batch_id: Segment
+    created_at: Instant
     """UTC; the newest event's time: the day of the batch's Parquet partition."""
     objects: tuple[ObjectAddress, ...]
-    merged_from: tuple[str, ...] = ()
+    merged_from: tuple[Segment, ...] = ()
     """The batches that this one took over: they are no longer to be done."""
+
+    def __post_init__(self) -> None:
+        in_calendar(self.created_at)
 
     @property
     def size(self) -> int:
@@ -85,8 +105,8 @@ def read_event(message: str | bytes) -> RawEvent:
     """The event in a queue's message. Raises Malformed."""
     try:
         return _event_decoder.decode(message)
-    except msgspec.DecodeError as error:
-        raise Malformed(f"not an event of a raw object: {error}", reason="not_a_raw_event") from None
+    except UNREADABLE as error:
+        raise Malformed(f"not an event of a raw object: {fault(error)}", reason="not_a_raw_event") from None
 
 
 def manifest_of(events: Sequence[RawEvent]) -> Manifest:
@@ -149,5 +169,5 @@ def decode(text: bytes) -> Manifest:
     """Raises Malformed."""
     try:
         return msgspec.json.decode(text, type=Manifest)
-    except msgspec.DecodeError as error:
-        raise Malformed(f"not a manifest: {error}", reason="not_a_manifest") from None
+    except UNREADABLE as error:
+        raise Malformed(f"not a manifest: {fault(error)}", reason="not_a_manifest") from None

@@ -6,25 +6,34 @@ from typing import Annotated
 
 import msgspec
 
+from shared.decoding import UNREADABLE, fault
 from shared.errors import Malformed
+from shared.model.calendar import in_calendar
 from shared.pipeline.list_walk import Instant, Place
+from shared.segments import Segment
 from shared.streams import Stream
 
 
 class PollOrder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """JSON ``{"vendor", "property_id", "entity"}``; the further fields make it a continuation."""
 
-    vendor: str
-    property_id: str
-    entity: str
-    run_id: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9]{1,32}$")] | None = None
+    vendor: Segment
+    property_id: Segment
+    entity: Segment
+    run_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9]{1,32}\Z")] | None = None
     started_at: Instant | None = None
     """UTC; with ``run_id`` it names the run's record and its raw objects' day."""
     place: Place | None = None
     not_before: Instant | None = None
     """UTC: the vendor's Retry-After, which may be longer than a queue can delay."""
-    idle_legs: int = 0
+    idle_legs: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 0
     """How many invocations in a row have landed nothing."""
+
+    def __post_init__(self) -> None:
+        place = self.place or Place()
+        for instant in (self.started_at, self.not_before, place.since, place.newest):
+            if instant is not None:
+                in_calendar(instant)
 
     @property
     def stream(self) -> Stream:
@@ -38,5 +47,5 @@ def decode(body: str | bytes) -> PollOrder:
     """Raises Malformed, naming the field."""
     try:
         return _decoder.decode(body)
-    except msgspec.DecodeError as error:
-        raise Malformed(f"not a poll order: {error}", reason="not_a_poll_order") from None
+    except UNREADABLE as error:
+        raise Malformed(f"not a poll order: {fault(error)}", reason="not_a_poll_order") from None

@@ -6,20 +6,14 @@ a retried delivery or page then overwrites itself.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
 
 from shared.errors import Malformed
+from shared.segments import is_segment, joined
 
-# What may stand in a key's segment: no slash, no dot-dot, no blank (path traversal ends here).
-SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _DIGEST_LENGTH = 16
-
-
-def is_segment(text: str) -> bool:
-    return SEGMENT.fullmatch(text) is not None and ".." not in text
 
 
 def webhook_key(
@@ -36,22 +30,15 @@ def webhook_key(
         name = delivery_id
     else:
         name = digest(delivery_id.encode("utf-8", "surrogatepass"))
-    return f"{_folder(vendor, property_id, 'webhooks', event)}/{signed_at:%Y/%m/%d}/{name}-{digest(body)}.json"
+    return f"{joined(vendor, property_id, 'webhooks', event)}/{signed_at:%Y/%m/%d}/{name}-{digest(body)}.json"
 
 
 def page_key(
     vendor: str, property_id: str, entity: str, started_at: datetime, run_id: str, page: int, channel: str = "polling"
 ) -> str:
     """``{vendor}/{property}/{polling|fetched|imports}/{entity}/{yyyy}/{mm}/{dd}/{run}-{page}.ndjson.gz``."""
-    folder = _folder(vendor, property_id, channel, entity)
-    return f"{folder}/{started_at:%Y/%m/%d}/{run_id}-{page:05d}.ndjson.gz"
-
-
-def _folder(*segments: str) -> str:
-    for segment in segments:
-        if not is_segment(segment):
-            raise Malformed("a segment of the raw key has characters it may not have", reason="unsafe_key")
-    return "/".join(segments)
+    folder = joined(vendor, property_id, channel, entity)
+    return f"{folder}/{started_at:%Y/%m/%d}/{joined(run_id)}-{page:05d}.ndjson.gz"
 
 
 def digest(content: bytes) -> str:
@@ -72,7 +59,9 @@ class RawAddress:
 def parse(key: str) -> RawAddress:
     """Raises Malformed where ``key`` is no raw key."""
     parts = key.split("/")
-    if len(parts) != 8 or parts[2] not in ("webhooks", "polling", "fetched", "imports"):
+    known = len(parts) == 8 and parts[2] in ("webhooks", "polling", "fetched", "imports")
+    # Whatever lies in the bucket: vendor and property become part of names and of Parquet's keys.
+    if not known or not all(map(is_segment, parts[:4])):
         raise Malformed("not a key of the raw bucket", reason="not_a_raw_key", key=key)
     return RawAddress(*parts[:4])
 

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeVar
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.errors import StoreUnavailable
+from shared.decoding import UNREADABLE, fault
+from shared.errors import Misconfigured, StoreUnavailable
+from shared.segments import joined
 from shared.streams import Stream
 
 
@@ -40,9 +44,26 @@ def reaching(table: Any) -> Iterator[None]:
         ) from error
 
 
+Item = TypeVar("Item", bound=msgspec.Struct)
+
+
+def read_item(item: Mapping[str, Any], kind: type[Item], what: str, fix: str) -> Item:
+    """A table's ``item`` as ``kind``. Raises Misconfigured, naming ``what`` and the field, where it is none."""
+    # DynamoDB's numbers come as Decimal.
+    plain = {name: _whole(value) if isinstance(value, Decimal) else value for name, value in item.items()}
+    try:
+        return msgspec.convert(plain, kind)
+    except UNREADABLE as error:
+        raise Misconfigured(f"{what} cannot be read: {fault(error)}", fix=fix) from None
+
+
+def _whole(number: Decimal) -> int | Decimal:
+    return int(number) if number.is_finite() and number == number.to_integral_value() else number
+
+
 def partition_of(stream: Stream) -> str:
-    """``pk`` of the sync-state table."""
-    return f"{stream.vendor}#{stream.property_id}"
+    """``pk`` of the sync-state table. Raises Malformed."""
+    return joined(stream.vendor, stream.property_id, by="#")
 
 
 def written(instant: datetime) -> str:

@@ -10,7 +10,8 @@ import msgspec
 from boto3.dynamodb.conditions import Attr
 
 from shared.errors import Misconfigured, NotFound
-from shared.storage.dynamodb import ConditionFailed, reaching
+from shared.model.mapping import is_time_zone
+from shared.storage.dynamodb import ConditionFailed, reaching, read_item
 from shared.streams import Stream
 
 Status = Literal["active", "paused"]
@@ -33,6 +34,10 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     """The vendor's id of our webhook subscription."""
     onboarded_at: datetime | None = None
     """UTC."""
+
+    def __post_init__(self) -> None:
+        if not is_time_zone(self.time_zone):
+            raise ValueError("no such time zone")
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -113,8 +118,5 @@ def _item(integration: Integration) -> dict[str, Any]:
 
 
 def _integration(item: dict[str, Any]) -> Integration:
-    try:
-        return msgspec.convert(item, Integration)
-    except msgspec.ValidationError as error:
-        name = f"{item.get('property_id')} with {item.get('vendor')}"
-        raise Misconfigured(f"integration of {name}: {error}", fix="onboard the hotel again") from None
+    name = f"{item.get('property_id')} with {item.get('vendor')}"
+    return read_item(item, Integration, f"the integration of {name}", fix="onboard the hotel again")

@@ -6,11 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from shared.model.columns import TABLES
+from shared.segments import joined
 
 
 def parquet_key(entity: str, source: str, batch_id: str, created_at: datetime, group: int) -> str:
-    """``{table}/source={vendor}/year=YYYY/month=MM/day=DD/{batch}-{n}.parquet``, the same at every run of the batch."""
-    return f"{TABLES[entity]}/source={source}/{created_at:year=%Y/month=%m/day=%d}/{batch_id}-{group:05d}.parquet"
+    """``{table}/source={vendor}/year=YYYY/month=MM/day=DD/{batch}-{n}.parquet``, the same at every run of the batch.
+
+    Raises Malformed.
+    """
+    day = f"{created_at:year=%Y/month=%m/day=%d}"
+    return f"{TABLES[entity]}/source={joined(source)}/{day}/{joined(batch_id)}-{group:05d}.parquet"
 
 
 class ProcessedLake:

@@ -15,22 +15,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from boto3.dynamodb.conditions import Key
 
-from shared.errors import LeaseHeld
+from shared.errors import LeaseHeld, Misconfigured
+from shared.model.calendar import in_calendar
 from shared.pipeline.sync_runs import Holder, SyncRun
-from shared.storage.dynamodb import ConditionFailed, epoch, partition_of, reaching, written
+from shared.storage.dynamodb import ConditionFailed, epoch, partition_of, reaching, read_item, written
 from shared.streams import Stream
 
 RUNS_KEPT = timedelta(days=400)
 """A year, and the same month of the year before."""
 
 Clock = Callable[[], datetime]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class _Cursor(msgspec.Struct):
+    updated_since: Instant
+
+    def __post_init__(self) -> None:
+        in_calendar(self.updated_since)
 
 
 class Cursors:
@@ -40,11 +48,14 @@ class Cursors:
         self._table = table
 
     def get(self, stream: Stream) -> datetime | None:
-        """None before the first page of the first sync."""
+        """None before the first page of the first sync. Raises Misconfigured where what is there is no cursor."""
         with reaching(self._table):
             answer = self._table.get_item(Key=_key(stream, f"cursor#{stream.entity}"), ConsistentRead=True)
         item = answer.get("Item")
-        return datetime.fromisoformat(item["updated_since"]) if item else None
+        if item is None:
+            return None
+        fix = "delete the item: all history is fetched again"
+        return read_item(item, _Cursor, f"the cursor of {'/'.join(stream)}", fix).updated_since
 
     def advance(self, stream: Stream, to: datetime) -> None:
         """Moves the cursor on to ``to``; one that is already further stays where it is."""
@@ -87,9 +98,8 @@ class Leases:
             )
         except ConditionFailed:
             raise LeaseHeld("another worker polls this stream", stream="/".join(stream)) from None
-        if old is None or old["run_id"] == holder.run_id:
-            return None
-        return Holder(old["holder"], old["run_id"], datetime.fromisoformat(old["started_at"]))
+        expired = _expired(old) if old else None
+        return expired if expired and expired.run_id != holder.run_id else None
 
     def reserve(self, stream: Stream, holder: Holder, until: datetime) -> None:
         """Keeps the stream for the holder's run, until its next leg takes it. Raises LeaseHeld where it was lost."""
@@ -220,7 +230,7 @@ class SyncRuns:
 
 class Token(msgspec.Struct, frozen=True):
     value: str
-    refresh_at: datetime
+    refresh_at: Instant
     """UTC; from then on it is replaced before it is used again."""
 
     def __repr__(self) -> str:
@@ -241,9 +251,13 @@ class SharedToken:
     def shared(self) -> Token | None:
         with reaching(self._table):
             item = self._table.get_item(Key=self._key, ConsistentRead=True).get("Item")
-        if item:
-            self._cached = Token(item["value"], datetime.fromisoformat(item["refresh_at"]))
-        return self._cached if item else None
+        if item is None:
+            return None
+        try:
+            self._cached = read_item(item, Token, "the token", fix="it is replaced")
+        except Misconfigured:
+            return None
+        return self._cached
 
     def save(self, value: str, refresh_at: datetime, expires_at: datetime) -> None:
         self._cached = Token(value, refresh_at)
@@ -261,5 +275,20 @@ def _run_key(stream: Stream, started_at: datetime, run_id: str) -> dict[str, str
 
 
 def _run(item: dict[str, Any]) -> SyncRun:
-    plain = {name: int(value) if isinstance(value, Decimal) else value for name, value in item.items()}
-    return msgspec.convert(plain, SyncRun)
+    what = f"the sync run {item.get('pk')} {item.get('sk')}"
+    return read_item(item, SyncRun, what, fix="delete the item: it is only a record")
+
+
+class _Lease(msgspec.Struct):
+    holder: str
+    run_id: str
+    started_at: Instant
+
+
+def _expired(item: dict[str, Any]) -> Holder | None:
+    """Whose lease ``item`` was; None where it does not tell: there is then no run's record to close."""
+    try:
+        lease = read_item(item, _Lease, "a lease", fix="it is replaced")
+    except Misconfigured:
+        return None
+    return Holder(lease.holder, lease.run_id, lease.started_at)

@@ -23,6 +23,7 @@ import msgspec
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 from tenacity.stop import stop_any
 
+from shared.decoding import UNREADABLE
 from shared.errors import CredentialsRefused, Malformed, Misconfigured, NotFound, RateLimited
 from shared.streams import Stream
 from shared.vendors.api_contract import Budget, Credentials, Listed, ListPage, TokenStore
@@ -273,7 +274,7 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 def _decoded(body: bytes, kind: type[Answer], what: str) -> Answer:
     try:
         return msgspec.json.decode(body, type=kind, strict=False)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         # Not the decoder's message: this body may hold a token.
         fields = ", ".join(kind.__struct_fields__)
         raise Malformed(f"{what} is not JSON with {fields}", reason="malformed_answer") from None

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from shared.decoding import UNREADABLE, fault
 from shared.errors import Malformed
 
 
@@ -71,8 +72,8 @@ def decode_list(body: bytes) -> tuple[list[msgspec.Raw], Meta]:
     """The records' own texts and the list's ``meta``. Raises Malformed, naming the field."""
     try:
         answer = _list_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(f"the list is not HostPMS's: {error}", reason="malformed_list") from None
+    except UNREADABLE as error:
+        raise Malformed(f"the list is not HostPMS's: {fault(error)}", reason="malformed_list") from None
     return answer.data, answer.meta
 
 

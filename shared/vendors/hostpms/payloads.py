@@ -16,6 +16,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from shared.decoding import UNREADABLE
 from shared.errors import Unmappable
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -155,7 +156,7 @@ def decode(payload: msgspec.Raw | bytes, entity: str) -> Any:
         return msgspec.convert(_loosen(value, record), record)
     except msgspec.ValidationError as error:
         raise _unmappable(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         raise Unmappable("the payload is not JSON", reason="malformed_json", field=None) from None
     except ArithmeticError:  # an exponent that no Decimal has, 1e99999999999999999999
         raise Unmappable("a number is beyond all measure", reason="malformed_field", field=None) from None

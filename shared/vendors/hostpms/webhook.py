@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from shared.decoding import UNREADABLE
 from shared.errors import Malformed, Unauthenticated
 from shared.vendors.contract import Signed
 
@@ -127,7 +128,7 @@ def delivery_id(headers: Mapping[str, str], body: bytes) -> str | None:
 def _decoded(body: bytes) -> Any:
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         # The decoder's own message may quote the body's bytes.
         raise Malformed("the body is not JSON", reason="not_json") from None
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from shared.errors import Malformed
 from shared.pipeline import raw_keys
+from shared.segments import SEGMENT, is_segment
 
 AT = datetime(2024, 3, 1, 23, 59, 59, 123000, tzinfo=UTC)
-SEGMENTS = st.from_regex(raw_keys.SEGMENT, fullmatch=True).filter(raw_keys.is_segment)
+SEGMENTS = st.from_regex(SEGMENT, fullmatch=True).filter(is_segment)
 
 
 def test_a_delivery_s_key_is_its_day_its_id_and_its_digest() -> None:
@@ -49,7 +50,7 @@ def test_a_page_s_key_tells_its_address_again(vendor, property_id, entity, run, 
 
 @pytest.mark.parametrize("segment", ["", ".", "..", "a/b", "a b", "é", "-a", "a..b", "a" * 129, "a\n", "a\0"])
 def test_what_could_lead_elsewhere_is_no_segment(segment) -> None:
-    assert not raw_keys.is_segment(segment)
+    assert not is_segment(segment)
     with pytest.raises(Malformed):
         raw_keys.webhook_key("hostpms", segment, "e", AT, b"{}")
     with pytest.raises(Malformed):

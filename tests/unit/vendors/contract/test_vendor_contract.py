@@ -19,8 +19,9 @@ from shared.errors import NotFound, Unauthenticated, Unmappable
 from shared.model.columns import ENTITIES, content_columns
 from shared.model.identity import record_id
 from shared.model.mapping import MappingContext
-from shared.pipeline import by_column, raw_keys
+from shared.pipeline import by_column
 from shared.pipeline.transform import Mapped, map_object, map_payload
+from shared.segments import is_segment
 from shared.vendors import registry
 from tests import factories
 from tests.roads import by_record, in_columns
@@ -62,7 +63,7 @@ def test_a_vendor_that_is_not_known_is_told_with_those_that_are() -> None:
 
 @EACH_VENDOR
 def test_a_vendor_s_name_is_a_segment_of_a_raw_key(vendor) -> None:
-    assert raw_keys.is_segment(vendor)
+    assert is_segment(vendor)
 
 
 @EACH_VENDOR
@@ -90,7 +91,7 @@ def test_every_event_and_every_list_is_of_an_entity_that_can_be_mapped(vendor) -
     assert set(webhook(vendor).EVENTS.values()) <= known
     assert set(api.ENTITIES) <= known
     assert set(api.OVERLAPS) <= set(api.ENTITIES)
-    assert all(raw_keys.is_segment(event) for event in webhook(vendor).EVENTS)
+    assert all(is_segment(event) for event in webhook(vendor).EVENTS)
 
 
 # -- The mapping -----------------------------------------------------------------------------------
