@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
 
+from shared.decoding import UNREADABLE
 from shared.errors import Malformed
+from shared.storage.raw_lake import unpacked
 
 Fields = dict[str, msgspec.Raw]
-_NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class FoundRecord(NamedTuple):
@@ -27,30 +26,24 @@ class FoundRecord(NamedTuple):
 def records(content: bytes) -> Iterator[FoundRecord | Malformed]:
     """Every record of one record, a list, a list response ``{"data": […]}``, NDJSON, or a raw object's envelopes.
 
-    A line that is not JSON comes as Malformed, in its place; gzip is unpacked.
+    A line that is not JSON comes as Malformed, in its place; gzip is unpacked. Raises Malformed or TooLarge
+    where it is no whole gzip file, or of more than a raw object's size.
     """
     if content[:2] == b"\x1f\x8b":
-        content = _unpacked(content)
+        content = unpacked(content)
     for number, text in enumerate(_texts(content), start=1):
         try:
             yield _record(number, text)
-        except _NOT_JSON:
+        except UNREADABLE:
             # Not the decoder's message: it may quote the payload.
             yield Malformed("not a JSON object", reason="not_json", record=number)
-
-
-def _unpacked(content: bytes) -> bytes:
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error):
-        raise Malformed("not a whole gzip file", reason="not_gzip") from None
 
 
 def _texts(content: bytes) -> Iterator[bytes]:
     whole = content.strip()
     try:
         yield from _elements(whole)
-    except _NOT_JSON:
+    except UNREADABLE:
         yield from (line for line in whole.split(b"\n") if line.strip())
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from shared.errors import NotFound
+from shared.errors import Malformed, NotFound
+from shared.pipeline import audit_orders, poll_orders
+from shared.pipeline.audit_orders import EveryHotel
+from shared.pipeline.manifest import read_event
 
 # An emulator's words for an operation that it does not have.
 _UNSUPPORTED = frozenset(
@@ -125,13 +128,12 @@ def _dead_letter(message: dict[str, Any]) -> DeadLetter:
 
 def about(body: str) -> str:
     """A raw object's key, or what an order is of; of anything else only what kind of thing it is."""
+    with suppress(Malformed):
+        return read_event(body).detail.object.key
+    with suppress(Malformed):
+        return "/".join(poll_orders.decode(body).stream)
     try:
-        message = json.loads(body)
-        if "detail" in message:
-            return str(message["detail"]["object"]["key"])
-        if message.get("audit") == "every_hotel":
-            return "(the day's order of all audits)"
-        named = ("vendor", "property_id") if "audit" in message else ("vendor", "property_id", "entity")
-        return "/".join(str(message[name]) for name in named)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        order = audit_orders.decode(body)
+    except Malformed:
         return "(neither an object's event nor an order)"
+    return "(the day's order of all audits)" if isinstance(order, EveryHotel) else f"{order.vendor}/{order.property_id}"

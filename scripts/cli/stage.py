@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+import msgspec
 import psycopg
 
 from scripts import deployed
 from scripts.local import environment, state
+from shared.decoding import UNREADABLE, fault
 from shared.errors import Misconfigured
 from shared.names import Names
 from shared.storage import postgres
@@ -23,6 +24,24 @@ from shared.storage.secrets import Secrets
 
 LOCAL = "local"
 _CONFIGURATION = environment.ROOT / "cdk.json"
+
+
+# What is read here of cdk.json; ``infra.config`` has all of it.
+class _Region(msgspec.Struct):
+    region: str
+
+
+class _Settings(msgspec.Struct):
+    stages: dict[str, _Region]
+    prefix: str = "pousada"
+
+
+class _Context(msgspec.Struct):
+    pousada: _Settings
+
+
+class _Cdk(msgspec.Struct):
+    context: _Context
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +70,17 @@ class Stage:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self.session.client(service, endpoint_url=self.endpoint)
+            self._clients[service] = self._connected(self.session.client, service)
         return self._clients[service]
 
     def table(self, name: str) -> Any:
-        return self.session.resource("dynamodb", endpoint_url=self.endpoint).Table(name)
+        return self._connected(self.session.resource, "dynamodb").Table(name)
+
+    def _connected(self, connect: Callable[..., Any], service: str) -> Any:
+        try:
+            return connect(service, endpoint_url=self.endpoint)
+        except ValueError:
+            raise Misconfigured("the endpoint is no address", fix="--endpoint-url http://127.0.0.1:4566") from None
 
     @property
     def integrations(self) -> Integrations:
@@ -87,8 +112,11 @@ class Stage:
 
 def _known(stage: str) -> tuple[Names, str]:
     """The names and the region that cdk.json gives ``stage``. Raises Misconfigured."""
-    configuration = json.loads(_CONFIGURATION.read_text())["context"]["pousada"]
-    stages = configuration["stages"]
-    if stage not in stages:
-        raise Misconfigured(f"unknown stage {stage}", fix=f"cdk.json has {', '.join(stages)}")
-    return Names(stage, configuration.get("prefix", "pousada")), stages[stage]["region"]
+    try:
+        configured = msgspec.json.decode(_CONFIGURATION.read_bytes(), type=_Cdk).context.pousada
+    except (OSError, *UNREADABLE) as error:
+        said = error.strerror if isinstance(error, OSError) else fault(error)
+        raise Misconfigured(f"cdk.json cannot be read: {said}", fix="compare it with the repository's") from None
+    if stage not in configured.stages:
+        raise Misconfigured(f"unknown stage {stage}", fix=f"cdk.json has {', '.join(configured.stages)}")
+    return Names(stage, configured.prefix), configured.stages[stage].region

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from scripts.local.environment import ROOT
+from shared.decoding import UNREADABLE
 from shared.errors import Misconfigured
 
 DEFAULT_FOLDER = ROOT / ".pousada" / "local"
@@ -36,7 +37,7 @@ def read(folder: Path | None = None) -> State:
     folder = folder or default_folder()
     try:
         return msgspec.json.decode((folder / _FILE).read_bytes(), type=State)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         raise Misconfigured(
             f"no local target runs in {folder}",
             fix="start one with `scripts/pousada local up` or `scripts/demo --keep`, or name a stage with --stage",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import msgspec
 import psycopg
 from psycopg.conninfo import make_conninfo
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from shared.decoding import UNREADABLE
 from shared.errors import Misconfigured, StoreUnavailable
+from shared.storage.secrets import DatabaseCredentials
 
 
 class SecretReader(Protocol):
@@ -21,28 +23,33 @@ class SecretReader(Protocol):
 
 
 def conninfo(secret: str, application: str = "pousada") -> str:
-    """libpq's connection string from the database's secret (``{host, port, dbname, username, password}``)."""
+    """libpq's connection string from the database's secret (``{host, port, dbname, username, password}``).
+
+    Raises Misconfigured.
+    """
     try:
-        fields = json.loads(secret)
-        return make_conninfo(
-            host=fields["host"],
-            port=fields["port"],
-            dbname=fields["dbname"],
-            user=fields["username"],
-            password=fields["password"],
-            sslmode=fields.get("sslmode", "require"),
-            application_name=application,
-            connect_timeout=5,
-        )
-    except (ValueError, KeyError, TypeError):
+        # Not strict: a port may be written as a text.
+        found = msgspec.json.decode(secret, type=DatabaseCredentials, strict=False)
+    except UNREADABLE:
         raise Misconfigured(
             "the database's secret is not {host, port, dbname, username, password}",
             fix="write it as RDS does, and sslmode where TLS is not wanted",
         ) from None
+    return make_conninfo(
+        host=found.host,
+        port=found.port,
+        dbname=found.dbname,
+        user=found.username,
+        password=found.password,
+        sslmode=found.sslmode,
+        application_name=application,
+        connect_timeout=5,
+    )
 
 
 def conninfo_from_secret(secrets: SecretReader, name: str, application: str = "pousada") -> str:
-    return conninfo(secrets.get_secret_value(SecretId=name)["SecretString"], application)
+    # A binary secret has no text.
+    return conninfo(secrets.get_secret_value(SecretId=name).get("SecretString", ""), application)
 
 
 class Database:

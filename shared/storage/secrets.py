@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.decoding import UNREADABLE
 from shared.errors import Misconfigured, NotFound, StoreUnavailable
 
 KEPT_SECONDS = 300.0
@@ -60,6 +61,12 @@ class DatabaseCredentials(Secret, frozen=True):
     dbname: NonEmpty
     username: NonEmpty
     password: str
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = "require"
+
+    def __post_init__(self) -> None:
+        # libpq's connection string would end there, and with it what follows: sslmode too.
+        if any("\0" in text for text in (self.host, self.dbname, self.username, self.password)):
+            raise ValueError("a value has a NUL")
 
 
 SecretKind = TypeVar("SecretKind", bound=Secret)
@@ -83,7 +90,7 @@ class Secrets:
         text = entry[0] if entry else self._fetch(name)
         try:
             return msgspec.json.decode(text, type=kind)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             # Not the decoder's message: it may quote the secret.
             fields = ", ".join(kind.__struct_fields__)
             raise Misconfigured(
@@ -112,7 +119,8 @@ class Secrets:
 
     def _fetch_remembering_absence(self, name: str) -> str:
         try:
-            return str(self._secrets_manager().get_secret_value(SecretId=name)["SecretString"])
+            # A binary secret has no text: it is then none of ours, and told like any other that is not.
+            return str(self._secrets_manager().get_secret_value(SecretId=name).get("SecretString", ""))
         except ClientError as error:
             if error.response["Error"]["Code"] not in _ABSENT:
                 raise _unavailable(name) from error

@@ -15,7 +15,11 @@ from shared.errors import NotFound
 from shared.pipeline.audit_orders import EveryHotel, HotelAudit
 
 EVENT = json.dumps(
-    {"source": "aws.s3", "detail": {"bucket": {"name": "raw"}, "object": {"key": "a/b.json", "size": 1}}}
+    {
+        "source": "aws.s3",
+        "time": "2024-03-01T10:30:00Z",
+        "detail": {"bucket": {"name": "raw"}, "object": {"key": "a/b.json", "size": 1}},
+    }
 )
 ORDER = json.dumps({"vendor": "hostpms", "property_id": "PT-LIS-001", "entity": "booking"})
 
@@ -87,7 +91,18 @@ def test_a_dead_letter_is_about_a_raw_object_a_poll_or_an_audit() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["not JSON", "[]", "{}", "null", '{"audit": 1}', '{"detail": {}}', '{"guest": "João Silva"}']
+    "body",
+    [
+        "not JSON",
+        "[]",
+        "{}",
+        "null",
+        "[" * 100_000,
+        EVENT.replace('"a/b.json"', '{"guest": "João Silva"}'),
+        '{"audit": 1}',
+        '{"detail": {}}',
+        '{"guest": "João Silva"}',
+    ],
 )
 def test_of_anything_else_nothing_is_quoted(body: str) -> None:
     assert about(body) == "(neither an object's event nor an order)"
