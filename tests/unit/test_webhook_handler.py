@@ -3,62 +3,18 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import importlib.util
-import io
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from lambdas.webhook import handler, telemetry
-from lambdas.webhook.receiver import Receiver
+from lambdas.webhook import handler
 from shared.pipeline.delivery import LARGEST_BODY
-from shared.storage.secrets import Secrets
-from tests.deliveries import BODY, GUEST_EMAIL, NOW, PROPERTY, SECRET, lambda_context, proxy_event, signed_headers
-from tests.fakes.webhook import FakeLanding, FakeSecretsManager
-
-
-class Function:
-    """The handler with in-memory stores, its log and its metrics."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, module: ModuleType = handler) -> None:
-        self._module = module
-        self.landing = FakeLanding()
-        self.store = FakeSecretsManager()
-        self.store.hold(PROPERTY, current=SECRET)
-        self.log = io.StringIO()
-        receiver = Receiver(Secrets(lambda: self.store), self.landing, clock=lambda: NOW)
-        monkeypatch.setattr(module, "receiver", lambda: receiver)
-        monkeypatch.setattr(telemetry.logger.registered_handler, "stream", self.log)
-
-    def handle(self, event: Any) -> dict[str, Any]:
-        with contextlib.redirect_stdout(self.log):
-            answer: dict[str, Any] = self._module.handle(event, lambda_context())
-        return answer
-
-    def call(self, event: Any) -> tuple[int, dict[str, Any]]:
-        self.answer = self.handle(event)
-        return self.answer["statusCode"], json.loads(self.answer["body"])
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [line for line in self._written() if "_aws" not in line]
-
-    @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """Per call: the metrics' values and their dimensions."""
-        return [
-            {key: value for key, value in line.items() if key != "_aws"} for line in self._written() if "_aws" in line
-        ]
-
-    def _written(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+from tests.deliveries import BODY, GUEST_EMAIL, NOW, PROPERTY, SECRET, proxy_event, signed_headers
+from tests.fakes.webhook_function import Function
 
 
 @pytest.fixture
@@ -204,90 +160,3 @@ def freshly_imported(module: ModuleType) -> ModuleType:
     fresh = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(fresh)
     return fresh
-
-
-# -- whatever comes ------------------------------------------------------------------------------
-
-TEXT = st.text(st.characters(), max_size=30)
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-    max_leaves=8,
-)
-HEADER_NAMES = st.sampled_from(["X-HostPMS-Signature", "x-hostpms-timestamp", "X-HOSTPMS-TIMESTAMP"]) | TEXT
-TIMES = st.sampled_from(["1709289000", "1709289000000", "2024-03-01T10:30:00Z", "-1", "9" * 400, "NaN"])
-SIGNATURES = st.sampled_from(["0" * 64, "sha256=" + "f" * 64, "sha256="])
-HEADERS = st.dictionaries(HEADER_NAMES, TIMES | SIGNATURES | TEXT, max_size=4)
-PATHS = st.fixed_dictionaries(
-    {
-        "vendor": st.just("hostpms") | TEXT,
-        "propertyId": st.just(PROPERTY) | TEXT,
-        "event": st.just("reservation.created") | TEXT,
-    }
-)
-EVENTS = ANYTHING | st.fixed_dictionaries(
-    {},
-    optional={
-        "pathParameters": PATHS | ANYTHING,
-        "headers": HEADERS | ANYTHING,
-        "multiValueHeaders": st.dictionaries(HEADER_NAMES, st.lists(TIMES | TEXT, max_size=2), max_size=3) | ANYTHING,
-        "body": st.binary(max_size=60).map(lambda body: base64.b64encode(body).decode()) | TEXT | ANYTHING,
-        "isBase64Encoded": st.booleans() | ANYTHING,
-        "requestContext": ANYTHING,
-    },
-)
-REFUSED_WITH = {
-    400: '{"error": "malformed"}',
-    401: '{"error": "unauthenticated"}',
-    404: '{"error": "not_found"}',
-    413: '{"error": "too_large"}',
-}
-
-
-@pytest.fixture(scope="module")
-def fuzzed() -> Iterator[Function]:
-    """One for all examples: hypothesis gives each test one fixture."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        yield Function(monkeypatch)
-
-
-@given(event=EVENTS)
-@settings(max_examples=500, deadline=None)
-def test_whatever_a_stranger_sends_is_refused_and_not_stored(fuzzed: Function, event: Any) -> None:
-    answer = fuzzed.handle(event)
-
-    assert answer["body"] == REFUSED_WITH[answer["statusCode"]]
-    assert fuzzed.landing.landed == []
-
-
-@given(
-    change=st.dictionaries(
-        st.sampled_from(
-            ["pathParameters", "headers", "multiValueHeaders", "body", "isBase64Encoded", "requestContext"]
-        ),
-        ANYTHING,
-        min_size=1,
-        max_size=2,
-    )
-)
-@settings(max_examples=300, deadline=None)
-def test_a_signed_call_with_a_broken_part_is_taken_or_refused(fuzzed: Function, change: dict[str, Any]) -> None:
-    fuzzed.landing.landed.clear()
-
-    status = fuzzed.handle(proxy_event(**change))["statusCode"]
-
-    assert status in (200, 400, 401, 404, 413)
-    assert len(fuzzed.landing.landed) == (status == 200)
-    fuzzed.landing.landed.clear()
-
-
-@given(body=st.binary(max_size=200) | ANYTHING.map(lambda value: json.dumps(value).encode()))
-@settings(max_examples=300, deadline=None)
-def test_a_signed_body_is_stored_just_where_it_is_json(fuzzed: Function, body: bytes) -> None:
-    fuzzed.landing.landed.clear()
-
-    status = fuzzed.handle(proxy_event(body))["statusCode"]
-
-    assert status in (200, 400)
-    assert len(fuzzed.landing.landed) == (status == 200)
-    fuzzed.landing.landed.clear()
