@@ -9,7 +9,7 @@ import msgspec
 
 from shared.decoding import UNREADABLE
 from shared.errors import Malformed
-from shared.storage.raw_lake import unpacked
+from shared.storage.raw_lake import LARGEST, unpacked
 
 Fields = dict[str, msgspec.Raw]
 
@@ -30,7 +30,7 @@ def records(content: bytes) -> Iterator[FoundRecord | Malformed]:
     where it is no whole gzip file, or of more than a raw object's size.
     """
     if content[:2] == b"\x1f\x8b":
-        content = unpacked(content)
+        content = unpacked(content, LARGEST)
     for number, text in enumerate(_texts(content), start=1):
         try:
             yield _record(number, text)

@@ -11,6 +11,7 @@ from boto3.dynamodb.conditions import Attr
 
 from shared.errors import Misconfigured, NotFound
 from shared.model.mapping import is_time_zone
+from shared.segments import is_segment
 from shared.storage.dynamodb import ConditionFailed, reaching, read_item
 from shared.streams import Stream
 
@@ -118,5 +119,9 @@ def _item(integration: Integration) -> dict[str, Any]:
 
 
 def _integration(item: dict[str, Any]) -> Integration:
-    name = f"{item.get('property_id')} with {item.get('vendor')}"
+    # Its key is told where it is one of ours: of anything else nobody knows what it holds.
+    property_id, vendor = (
+        text if is_segment(text) else "(unnamed)" for text in (str(item.get("property_id")), str(item.get("vendor")))
+    )
+    name = f"{property_id} with {vendor}"
     return read_item(item, Integration, f"the integration of {name}", fix="onboard the hotel again")

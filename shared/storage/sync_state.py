@@ -174,7 +174,7 @@ class SyncRuns:
     def get(self, stream: Stream, started_at: datetime, run_id: str) -> SyncRun | None:
         with reaching(self._table):
             answer = self._table.get_item(Key=_run_key(stream, started_at, run_id), ConsistentRead=True)
-        return _run(answer["Item"]) if "Item" in answer else None
+        return _run(answer["Item"], stream) if "Item" in answer else None
 
     def abandon(self, stream: Stream, started_at: datetime, run_id: str) -> None:
         """Closes the record of a run whose invocation died; one that has come to its end keeps it."""
@@ -207,7 +207,7 @@ class SyncRuns:
 
     def _newest(self, stream: Stream) -> Iterator[SyncRun]:
         for item in self._backwards(partition_of(stream), Key("sk").begins_with(f"run#{stream.entity}#")):
-            yield _run(item)
+            yield _run(item, stream)
 
     def _entities(self, vendor: str, property_id: str) -> Iterator[str]:
         """Which entities have runs, without reading them all: from each entity's last run to the one before it."""
@@ -274,8 +274,8 @@ def _run_key(stream: Stream, started_at: datetime, run_id: str) -> dict[str, str
     return _key(stream, f"run#{stream.entity}#{written(started_at)}#{run_id}")
 
 
-def _run(item: dict[str, Any]) -> SyncRun:
-    what = f"the sync run {item.get('pk')} {item.get('sk')}"
+def _run(item: dict[str, Any], stream: Stream) -> SyncRun:
+    what = f"a sync run of {'/'.join(stream)}"
     return read_item(item, SyncRun, what, fix="delete the item: it is only a record")
 
 

@@ -1,4 +1,4 @@
-"""The webhook function and strangers: nothing of theirs is stored, answered or logged, and nothing is a fault of ours."""
+"""The webhook function and strangers: nothing of theirs is stored, told or logged, and nothing is a fault of ours."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_signed_body_is_stored_as_it_is_just_where_it_is_json(function: Functi
 def test_a_signed_call_with_a_broken_part_is_taken_or_refused(
     function: Function, event: dict[str, Any], call: tuple[bytes, Any]
 ) -> None:
-    """Parts of a stranger's call in place of the vendor's: taken only where body and signature still belong together."""
+    """Parts of a stranger's call in place of the vendor's: taken only where body and signature belong together."""
     body, signed = call
     for field in sorted(event.keys() & set(hostile.FIELDS))[:2]:
         function.forget()
