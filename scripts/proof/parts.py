@@ -38,7 +38,15 @@ PARTS: dict[str, Part] = {
     ),
     "inputs": Part(
         "any input, in any order: requests, payloads, records, histories",
-        ("tests/unit", "tests/integration", "-m", "hypothesis"),
+        ("tests/unit", "tests/integration", "-m", "hypothesis and not isolation"),
+    ),
+    "isolation": Part(
+        "one hotel's secret opens nothing of another's, and no key leaves its prefix",
+        ("tests/unit", "tests/integration", "-m", "isolation"),
+    ),
+    "timing": Part(
+        "verifying takes as long however much of a signature is right",
+        ("tests/unit/test_timing.py",),
     ),
 }
 

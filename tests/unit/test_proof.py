@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,15 @@ def test_what_a_part_selects_is_there(name: str) -> None:
     paths = [one for one in parts.PARTS[name].selection if one.startswith("tests/")]
     assert paths
     assert all((ROOT / path).exists() for path in paths)
+
+
+@pytest.mark.parametrize("heading", ["Its parts:", "## Figures"])
+def test_the_page_on_reliability_has_every_part_and_no_other(heading: str) -> None:
+    _, found, rest = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8").partition(heading)
+    rows = re.findall(r"^\| `(\w+)` \|", rest.partition("\n## ")[0], re.MULTILINE)
+
+    assert found
+    assert rows == list(parts.PARTS)
 
 
 def test_tests_points_and_cases_are_counted(ran: list[Any]) -> None:
