@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,6 +21,7 @@ from shared.storage.raw_lake import RawLake
 from shared.storage.secrets import Secrets, WebhookSecret
 from tests.deliveries import BODY, GUEST_EMAIL, PROPERTY, SECRET, lambda_context, proxy_event, wrapped
 from tests.fakes.aws_faults import Fault, Killed
+from tests.hostile import rest_event
 from tests.integration.moto_aws import IDEMPOTENCY_TABLE, RAW_BUCKET, moto_aws
 
 # Powertools warns where a call that raised counted nothing.
@@ -155,6 +157,14 @@ def test_a_delivery_is_remembered_for_seven_days_without_its_content() -> None:
 )
 def test_a_refused_delivery_leaves_no_trace(how: dict[str, Any], status: int) -> None:
     assert call(**how)[0] == status
+    assert (landed(), records()) == ({}, [])
+
+
+def test_no_stranger_leaves_a_trace() -> None:
+    """The seeds of the fuzzing (tests/unit/test_webhook_hostile.py), with the function's own clients."""
+    for seed in json.loads((Path(__file__).parents[1] / "seeds" / "webhook.json").read_text(encoding="utf-8")):
+        answer = handler.handle(rest_event(seed["event"]), lambda_context())
+        assert answer["statusCode"] in (400, 401, 404), seed["what"]
     assert (landed(), records()) == ({}, [])
 
 
