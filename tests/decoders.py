@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from scripts.cli import payload_files, queues, replaying, stage
 from scripts.local import state
@@ -115,6 +116,7 @@ def batch(one: Manifest) -> None:
     for whole in manifest.merged([one, other]):
         assert manifest.decode(manifest.encode(whole)) == whole
         assert whole.buckets >= 1
+        assert whole.created_at.astimezone(UTC)
         assert sum(map(len, whole.groups())) == len(whole.objects)
         key = parquet_key("booking", "hostpms", whole.batch_id, whole.created_at, 0)
         assert key.startswith("bookings/source=hostpms/year=")
@@ -176,6 +178,11 @@ def instant(value: datetime | None) -> None:
 def integration(found: Integration) -> None:
     assert len(found.streams) == len(found.entities)
     assert ZoneInfo(found.time_zone)
+
+
+def database(conninfo: str) -> None:
+    assert "\0" not in conninfo
+    assert conninfo_to_dict(conninfo)["sslmode"]
 
 
 MANIFEST = b"""{"batch_id": "20240301T103000Z-0123456789abcdef", "created_at": "2024-03-01T10:30:00Z",
@@ -245,7 +252,7 @@ DECODERS: dict[str, Decoder] = {
     "gzip file": Decoder(b"{}", lambda text: text[:2] != b"\x1f\x8b" or unpacked(text, 1_000_000)),
     "webhook secret": Decoder(sample(current="a", previous="b"), secret(WebhookSecret), lambda found: found.values),
     "OAuth credentials": Decoder(sample(client_id="a", client_secret="b"), secret(OAuthCredentials)),
-    "database secret": Decoder(DATABASE, lambda text: postgres.conninfo(text.decode("utf-8", "replace"))),
+    "database secret": Decoder(DATABASE, lambda text: postgres.conninfo(text.decode("utf-8", "replace")), database),
     "integration": Decoder(
         HOTEL, text_item(lambda fields: Integrations(table(fields)).get("P", "hostpms")), integration
     ),
