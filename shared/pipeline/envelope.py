@@ -8,7 +8,7 @@ number such as ``450.00`` keeps its digits and the raw lake can always be mapped
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -44,8 +44,10 @@ class Envelope(
     delivery_id: str | None = None
 
     def __post_init__(self) -> None:
-        # A year that PostgreSQL does not have would hold up every other row of its batch.
-        in_calendar(self.received_at)
+        # A year that PostgreSQL does not have would hold up every other row of its batch. UTC is the calendar's own,
+        # and this runs for every record.
+        if self.received_at.tzinfo is not UTC:
+            in_calendar(self.received_at)
 
 
 _encoder = msgspec.json.Encoder()
