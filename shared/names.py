@@ -100,6 +100,10 @@ class Names:
         """JSON ``{host, port, dbname, username, password}``, as RDS writes it."""
         return f"{self.prefix}/{self.stage}/database"
 
+    def reader_secret(self, name: str) -> str:
+        """As ``database_secret``, of the reader ``name``: sees the rows of its hotels alone."""
+        return f"{self.database_secret}/readers/{name}"
+
     def stack(self, what: str) -> str:
         """CloudFormation's name for the stack ``what`` (storage, ingest, transform)."""
         return self.named(what)

@@ -1,11 +1,14 @@
-"""``pousada migrate``: brings the database to what this version of the code needs."""
+"""``pousada migrate``: brings the database to what this version needs; ``pousada database``: who uses it."""
 
 from __future__ import annotations
 
 import typer
 
-from scripts.cli import output
+from scripts.cli import output, reader_commands
 from scripts.cli.stage import Options
+
+app = typer.Typer(no_args_is_help=True, help="Who may read PostgreSQL.")
+app.add_typer(reader_commands.app, name="reader")
 
 
 def migrate(context: typer.Context) -> None:

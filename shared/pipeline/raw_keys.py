@@ -71,7 +71,7 @@ def day_of(key: str) -> date | None:
     try:
         parse(key)
         return date(*map(int, key.split("/")[4:7]))
-    except (Malformed, ValueError):
+    except (Malformed, ValueError, OverflowError):
         return None
 
 

@@ -54,7 +54,7 @@ class OAuthCredentials(Secret, frozen=True):
 
 
 class DatabaseCredentials(Secret, frozen=True):
-    """``names.database_secret``, as RDS writes it."""
+    """``names.database_secret``, as RDS writes it, and ``names.reader_secret``."""
 
     host: NonEmpty
     port: int
@@ -108,6 +108,17 @@ class Secrets:
         except (ClientError, BotoCoreError) as error:
             raise StoreUnavailable(f"Secrets Manager did not take {name}", store="secretsmanager") from error
         self._known.put(name, text)
+
+    def delete(self, name: str) -> None:
+        """At once and for good; one that is not there will do. Raises StoreUnavailable."""
+        try:
+            self._secrets_manager().delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _ABSENT:
+                raise StoreUnavailable(f"Secrets Manager did not delete {name}", store="secretsmanager") from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(f"Secrets Manager did not delete {name}", store="secretsmanager") from error
+        self._known.drop(name)
 
     def _fetch(self, name: str) -> str:
         # Who guesses property ids gets an answer from memory the second time he tries one.
