@@ -45,8 +45,8 @@ WAYS_ROUND = {
     "a function that runs as its owner, or is said to leak nothing": f"""
         SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE {OURS} AND (p.prosecdef OR p.proleakproof)""",
-    # By an index that does not begin with the hotel, EXPLAIN ANALYZE shows what others' rows hold. Two may be: that of
-    # the ids, which are hashes, and one in which a raw key is found whole or not at all.
+    # By an index that does not begin with the hotel, EXPLAIN ANALYZE shows what others' rows hold. Two may be: a
+    # primary key, whose ids are hashes, and one in which a raw key is found whole or not at all.
     "an index by which others' values can be found": f"""
         SELECT i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am m ON m.oid = i.relam

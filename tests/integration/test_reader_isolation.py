@@ -6,6 +6,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -65,30 +66,30 @@ def writer(server: Server, owner: Connection) -> Iterator[Connection]:
 
 Rows = set[tuple[str, str, str]]
 """Vendor, property and id."""
-ROADS: dict[str, str] = {
-    "select": "SELECT source, hotel_id, id::text FROM hotel.{table}",
-    "star": "SELECT t.source, t.hotel_id, t.id::text FROM (SELECT * FROM hotel.{table}) AS t",
-    "whole row": "SELECT (t).source, (t).hotel_id, (t).id::text FROM (SELECT t FROM hotel.{table} AS t)",
-    "sample": "SELECT source, hotel_id, id::text FROM hotel.{table} TABLESAMPLE SYSTEM (100)",
-    "by hotel": "SELECT source, hotel_id, id::text FROM hotel.{table} WHERE hotel_id <> ''",
-    "or true": "SELECT source, hotel_id, id::text FROM hotel.{table} WHERE hotel_id = 'x' OR true",
-    "join": "SELECT b.source, b.hotel_id, b.id::text FROM hotel.{table} AS a RIGHT JOIN hotel.{table} AS b USING (id)",
-    "json": "SELECT j->>'source', j->>'hotel_id', j->>'id' FROM (SELECT to_jsonb(t) AS j FROM hotel.{table} AS t)",
-    "by place": "SELECT source, hotel_id, id::text FROM hotel.{table} WHERE ctid >= '(0,0)'",
-}
-COPIES = ("COPY hotel.{table} (source, hotel_id, id) TO STDOUT", "COPY (TABLE hotel.{table}) TO STDOUT")
+ROADS = [
+    "SELECT source, hotel_id, id::text FROM hotel.{table}",
+    "SELECT t.source, t.hotel_id, t.id::text FROM (SELECT * FROM hotel.{table}) AS t",
+    "SELECT (t).source, (t).hotel_id, (t).id::text FROM (SELECT t FROM hotel.{table} AS t)",
+    "SELECT source, hotel_id, id::text FROM hotel.{table} TABLESAMPLE SYSTEM (100)",
+    "SELECT source, hotel_id, id::text FROM hotel.{table} WHERE hotel_id <> ''",
+    "SELECT source, hotel_id, id::text FROM hotel.{table} WHERE hotel_id = 'x' OR true",
+    "SELECT b.source, b.hotel_id, b.id::text FROM hotel.{table} AS a RIGHT JOIN hotel.{table} AS b USING (id)",
+    "SELECT j->>'source', j->>'hotel_id', j->>'id' FROM (SELECT to_jsonb(t) AS j FROM hotel.{table} AS t)",
+    "SELECT source, hotel_id, id::text FROM hotel.{table} WHERE ctid >= '(0,0)'",
+]
+COPY = "COPY hotel.{table} (source, hotel_id, id) TO STDOUT"
 
 
 def seen(reader: Connection, table: str) -> Rows:
     """What the reader finds in ``table``, on every road the same."""
-    found = {road: reader.execute(query.format(table=table)).fetchall() for road, query in ROADS.items()}
-    with reader.cursor() as cursor, cursor.copy(COPIES[0].format(table=table)) as copy:
-        found["copy"] = list(copy.rows())
-    first = found["select"]
-    assert {road for road, rows in found.items() if sorted(rows) != sorted(first)} == set()
-    assert reader.execute(f"SELECT count(*) FROM hotel.{table}").fetchone() == (len(first),)
-    with reader.cursor() as cursor, cursor.copy(COPIES[1].format(table=table)) as copy:
-        assert len(list(copy.rows())) == len(first)
+    union = " UNION ALL ".join(f"SELECT {number}, * FROM ({road}) AS r" for number, road in enumerate(ROADS))
+    found: dict[int, list[Any]] = {number: [] for number in range(len(ROADS))}
+    for number, *row in reader.execute(union.format(table=table)).fetchall():
+        found[number].append(tuple(row))
+    first = sorted(found[0])
+    assert [ROADS[number] for number, rows in found.items() if sorted(rows) != first] == []
+    with reader.cursor() as cursor, cursor.copy(COPY.format(table=table)) as copy:
+        assert sorted(copy.rows()) == first
     return set(first)
 
 
