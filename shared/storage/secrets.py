@@ -57,7 +57,7 @@ class DatabaseCredentials(Secret, frozen=True):
     """``names.database_secret``, as RDS writes it, and ``names.reader_secret``."""
 
     host: NonEmpty
-    port: int
+    port: int | str  # written by hand, it may be either: the connection takes both
     dbname: NonEmpty
     username: NonEmpty
     password: str

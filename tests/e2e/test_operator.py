@@ -20,7 +20,9 @@ from scripts.cli.app import app
 from scripts.local.stack import LocalStack
 from scripts.simulators.hostpms.server import RunningSimulator, running
 from scripts.simulators.hostpms.world import World
+from shared.model.columns import TABLES
 from shared.pipeline.audit_orders import EveryHotel, HotelAudit, Order
+from shared.storage import postgres
 from tests.e2e import waiting
 from tests.e2e.logs import log_lines
 
@@ -190,3 +192,24 @@ def test_a_refused_record_is_quarantined_and_can_be_retried(operator: Operator, 
     # Nothing was mended, so it is refused again: still one record, and none lost.
     eventually(lambda: operator.status()["queues"][0]["in_flight"] == 0, "the replay")
     assert len(operator.run(*listing, "--json").stdout.splitlines()) == 1
+
+
+def test_a_hotels_reader_sees_the_rows_of_its_hotel_alone(operator: Operator) -> None:
+    with psycopg.connect(operator.local.dsn) as connection:
+        connection.execute(
+            """INSERT INTO hotel.quarantine (id, source, hotel_id, record_entity, reason, raw_key, mapping_version)
+            VALUES (gen_random_uuid(), 'hostpms', 'PT-FAO-078', 'booking', 'malformed_json', 'k', 1)"""
+        )
+    added = operator.run("database", "reader", "add", "faro-bi", "--hotel", PROPERTY)
+    assert added.exit_code == 0, added.stderr
+
+    secret = operator.local.client("secretsmanager").get_secret_value(SecretId=added.stdout.strip())
+    with psycopg.connect(postgres.conninfo(secret["SecretString"])) as reader:
+        for table in TABLES.values():
+            of_own = operator.query(f"SELECT count(*) FROM hotel.{table} WHERE hotel_id = '{PROPERTY}'")
+            assert reader.execute(f"SELECT count(*) FROM hotel.{table}").fetchall() == of_own
+        assert operator.query("SELECT 1 FROM hotel.quarantine WHERE hotel_id = 'PT-FAO-078'")
+
+    assert operator.run("database", "reader", "remove", "faro-bi").exit_code == 0
+    with psycopg.connect(operator.local.dsn) as connection:
+        connection.execute("DELETE FROM hotel.quarantine WHERE hotel_id = 'PT-FAO-078'")

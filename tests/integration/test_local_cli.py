@@ -21,7 +21,7 @@ from shared.model.mapping import Refusal
 from shared.names import Names
 from shared.pipeline.poll_orders import decode
 from shared.pipeline.sync_runs import SyncRun
-from shared.storage import quarantine
+from shared.storage import postgres, quarantine
 from shared.storage.integrations import Integration
 from shared.storage.raw_lake import RawLake
 from shared.storage.sync_state import Cursors, SyncRuns
@@ -198,6 +198,124 @@ def test_migrating_twice_is_as_good_as_once(operator: Operator) -> None:
 
     assert result.exit_code == 0
     assert "up to date" in result.stderr
+
+
+# -- Readers -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def porto(operator: Operator) -> Iterator[str]:
+    """A property id that two vendors use."""
+    for vendor in ("hostpms", "otherpms"):
+        item = Integration(property_id="PT-OPO-002", vendor=vendor, time_zone="UTC", base_url="https://x", entities=())
+        operator.stage.integrations.put(item)
+    yield "PT-OPO-002"
+    for vendor in ("hostpms", "otherpms"):
+        key = {"property_id": "PT-OPO-002", "vendor": vendor}
+        operator.stage.table(NAMES.integrations_table).delete_item(Key=key)
+
+
+@pytest.fixture
+def of_two_hotels(quarantined: str, database: str) -> None:
+    """Beside Lisbon's refusal one of Porto's."""
+    refusal = Refusal("hostpms", "PT-OPO-002", "booking", "total_negative", "total_amount", f"{KEY}.of-porto", 1, 1)
+    with psycopg.connect(database) as connection, connection.cursor() as cursor:
+        quarantine.record(cursor, [refusal])
+
+
+@pytest.fixture
+def added(operator: Operator, lisbon: Integration, of_two_hotels: None) -> Iterator[Result]:
+    yield operator.run("database", "reader", "add", "lisbon-bi", "--hotel", "PT-LIS-001")
+    assert operator.run("database", "reader", "remove", "lisbon-bi").exit_code == 0
+
+
+def credentials(operator: Operator, name: str = "lisbon-bi") -> str:
+    secret = operator.client("secretsmanager").get_secret_value(SecretId=NAMES.reader_secret(name))
+    return str(secret["SecretString"])
+
+
+def hotels_seen(operator: Operator) -> set[str]:
+    with psycopg.connect(postgres.conninfo(credentials(operator))) as connection:
+        return {hotel for (hotel,) in connection.execute("SELECT hotel_id FROM hotel.quarantine").fetchall()}
+
+
+def test_a_reader_logs_in_with_its_secret_and_sees_its_hotel(operator: Operator, added: Result) -> None:
+    assert added.exit_code == 0, added.stderr
+    assert added.stdout == "pousada/local/database/readers/lisbon-bi\n"
+    assert hotels_seen(operator) == {"PT-LIS-001"}
+
+
+def test_no_output_shows_a_readers_password(operator: Operator, added: Result) -> None:
+    password = json.loads(credentials(operator))["password"]
+    again = ("database", "reader", "add", "lisbon-bi", "--hotel", "hostpms/PT-LIS-001")
+    results = [operator.run("database", "reader", "list"), operator.run("database", "reader", "list", "--json")]
+    results += [added, operator.run(*again), operator.run(*again, "--json"), operator.run("--debug", *again)]
+
+    assert len(password) >= 32
+    assert [result.exit_code for result in results] == [0] * len(results)
+    assert all(password not in result.output for result in results)
+    listed = json.loads(results[1].stdout)
+    assert listed.pop("role").endswith(".lisbon-bi")
+    assert listed == {"name": "lisbon-bi", "secret": NAMES.reader_secret("lisbon-bi"), "hotels": ["hostpms/PT-LIS-001"]}
+    assert json.loads(results[4].stdout)["secret"] == listed["secret"]
+
+
+def test_added_again_a_reader_has_the_hotels_named_now_and_its_password(
+    operator: Operator, added: Result, porto: str
+) -> None:
+    before = credentials(operator)
+
+    result = operator.run("database", "reader", "add", "lisbon-bi", "--hotel", f"hostpms/{porto}")
+
+    assert result.exit_code == 0, result.stderr
+    assert credentials(operator) == before
+    assert hotels_seen(operator) == {porto}
+
+
+def test_a_rotated_password_shuts_out_who_has_the_old_one(operator: Operator, added: Result) -> None:
+    before = credentials(operator)
+
+    assert operator.run("database", "reader", "add", "lisbon-bi", "--hotel", "PT-LIS-001", "--rotate").exit_code == 0
+
+    assert hotels_seen(operator) == {"PT-LIS-001"}
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(postgres.conninfo(before))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("lisbon-bi", "--hotel", "PT-LIS-0001"), "no hotel PT-LIS-0001 is onboarded"),
+        (("lisbon-bi", "--hotel", "PT-OPO-002"), "hostpms/PT-OPO-002, otherpms/PT-OPO-002"),
+        (("../database", "--hotel", "hostpms/PT-OPO-002"), "a reader's name begins with"),
+        (('x"; DROP ROLE pousada; --', "--hotel", "hostpms/PT-OPO-002"), "a reader's name begins with"),
+    ],
+)
+def test_a_hotel_nobody_knows_and_a_name_that_is_none_are_refused(
+    operator: Operator, lisbon: Integration, porto: str, arguments: tuple[str, ...], said: str
+) -> None:
+    result = operator.run("database", "reader", "add", *arguments)
+
+    assert result.exit_code == 1
+    assert said in " ".join(result.stderr.split())
+    assert operator.run("database", "reader", "list", "--json").stdout == ""
+    names = [secret["Name"] for secret in operator.client("secretsmanager").list_secrets()["SecretList"]]
+    assert names == [NAMES.database_secret]
+
+
+def test_removed_a_reader_is_out_and_may_come_again(operator: Operator, added: Result) -> None:
+    before = credentials(operator)
+
+    results = [operator.run("database", "reader", "remove", "lisbon-bi") for _ in range(2)]
+
+    assert [result.exit_code for result in results] == [0, 0]
+    assert "there is no reader" in results[1].stderr
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(postgres.conninfo(before))
+    with pytest.raises(operator.client("secretsmanager").exceptions.ResourceNotFoundException):
+        credentials(operator)
+    assert operator.run("database", "reader", "add", "lisbon-bi", "--hotel", "PT-LIS-001").exit_code == 0
+    assert hotels_seen(operator) == {"PT-LIS-001"}
 
 
 def test_dead_letters_are_listed_and_sent_back(operator: Operator, messages: Callable[[str], list[str]]) -> None:

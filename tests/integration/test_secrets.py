@@ -60,12 +60,26 @@ def test_a_secret_scheduled_for_deletion_is_not_found() -> None:
         secrets().read(NAME, WebhookSecret)
 
 
+def test_a_deleted_secret_is_gone_for_who_knew_it_too_and_may_be_written_anew() -> None:
+    store = secrets()
+    store.write(NAME, WebhookSecret(current="s"))
+
+    store.delete(NAME)
+    store.delete(NAME)
+
+    with pytest.raises(NotFound):
+        store.read(NAME, WebhookSecret)
+    secrets().write(NAME, WebhookSecret(current="t"))
+    assert secrets().read(NAME, WebhookSecret).current == "t"
+
+
 def test_a_failing_store_is_neither_read_from_nor_written_to() -> None:
-    reading, writing = Fault("secrets-manager.GetSecretValue"), Fault("secrets-manager.CreateSecret")
-    reading.fail()
-    writing.fail()
+    for what in ("GetSecretValue", "CreateSecret", "DeleteSecret"):
+        Fault(f"secrets-manager.{what}").fail()
 
     with pytest.raises(StoreUnavailable):
         secrets().read(NAME, WebhookSecret)
     with pytest.raises(StoreUnavailable):
         secrets().write(NAME, WebhookSecret(current="s"))
+    with pytest.raises(StoreUnavailable):
+        secrets().delete(NAME)
