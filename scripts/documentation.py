@@ -69,9 +69,44 @@ with Athena). `scripts/documentation.py` writes this page from `shared/model/`; 
 """
 
 
+_READERS = """\
+## Who may read what
+
+In PostgreSQL, by role. `shared/storage/migrations/versions/m0002_readers.py` has the rights and policies; a test walks
+PostgreSQL's catalogue for ways round them.
+
+| role | may | sees |
+| --- | --- | --- |
+| the owner, who migrates; functions and job use it today | everything | all rows, under no policy |
+| `pousada_writer` | read, insert, update; not delete | all rows |
+| `pousada_reader` | read | the rows of its hotels, and its own lines in `reader_hotels` |
+
+A reader is a login of its own in the group `pousada_reader`, made by
+[`scripts/pousada database reader add`](runbook.md#readers). Which hotels it sees stands in `hotel.reader_hotels`
+(`role_name`, `source`, `hotel_id`), by the name it logged in with: no setting and no `SET ROLE` changes that. A hotel
+is vendor and property id together. Of the quarantine a reader does not see `property_mismatch`: such a record may be
+another hotel's. The group is one for all databases of a server; a login may connect to the one it was made in alone.
+
+The lake is not divided: whoever may query it sees all hotels.
+
+What a reader can learn of other hotels all the same, because PostgreSQL tells it to everyone:
+
+- how many rows there are: of a table (`pg_class`, `pg_stat_user_tables`), and by the planner's estimates (`EXPLAIN`)
+  how many of a hotel, a day, a status, a room. Columns that name a person, a record or a raw object have no statistics
+  for that reason, and indexes begin with the hotel: what others' rows hold in those columns, neither estimates nor
+  `EXPLAIN ANALYZE` tell;
+- that a record exists, for who knows its exact `id`, and so for who guesses vendor, hotel and external id rightly (a
+  guest without an id has one from tax id or e-mail). The ids themselves can be found as well; they are hashes;
+- the names of databases and of other readers: give a reader no name that is a secret.
+
+Its read-only mode and its limits of time are defaults that a session may change. It still cannot write to a table, but
+it can make work and hold locks. Whoever should not be trusted with that much is better given an export.
+"""
+
+
 def page() -> str:
     """The whole of docs/tables.md."""
-    return "\n".join([_OPENING, *(_table(entity) for entity in MODELS), _lake(), _versions(), _current()])
+    return "\n".join([_OPENING, *(_table(entity) for entity in MODELS), _lake(), _versions(), _current(), _READERS])
 
 
 def _table(entity: str) -> str:
