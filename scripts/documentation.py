@@ -93,8 +93,8 @@ What a reader can learn of other hotels all the same, because PostgreSQL tells i
 
 - how many rows there are: of a table (`pg_class`, `pg_stat_user_tables`), and by the planner's estimates (`EXPLAIN`)
   how many of a hotel, a day, a status, a room. Columns that name a person, a record or a raw object have no statistics
-  for that reason, and indexes begin with the hotel: what others' rows hold in those columns, neither estimates nor
-  `EXPLAIN ANALYZE` tell;
+  for that reason (but of the quarantine's raw keys the first, the last and the most common), and indexes begin with the
+  hotel: what others' rows hold in those columns, neither estimates nor `EXPLAIN ANALYZE` tell;
 - that a record exists, for who knows its exact `id`, and so for who guesses vendor, hotel and external id rightly (a
   guest without an id has one from tax id or e-mail). The ids themselves can be found as well; they are hashes;
 - the names of databases and of other readers: give a reader no name that is a secret.
