@@ -43,6 +43,7 @@ class Budget(NamedTuple):
 
 BUDGETS: dict[str, Budget] = {
     "apply": Budget(1.75, 320),
+    "audit": Budget(1.75, 320),
     "dispatcher": Budget(0.85, 320),
     "manifest": Budget(0.85, 320),
     "poller": Budget(0.9, 320),

@@ -7,7 +7,9 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from shared.decoding import UNREADABLE, fault
 from shared.errors import Malformed
+from shared.segments import Segment
 
 
 class EveryHotel(msgspec.Struct, frozen=True, tag_field="audit", tag="every_hotel"):
@@ -17,8 +19,8 @@ class EveryHotel(msgspec.Struct, frozen=True, tag_field="audit", tag="every_hote
 class HotelAudit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="audit", tag="hotel"):
     """JSON ``{"audit": "hotel", "vendor", "property_id", "since", "settled_before"}``; ``after`` if it is continued."""
 
-    vendor: str
-    property_id: str
+    vendor: Segment
+    property_id: Segment
     since: date
     """UTC; raw objects of this day and later are looked at."""
     settled_before: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -41,5 +43,5 @@ def decode(body: str | bytes) -> Order:
     """Raises Malformed, naming the field."""
     try:
         return _decoder.decode(body)
-    except msgspec.DecodeError as error:
-        raise Malformed(f"not an order to audit: {error}", reason="not_an_audit_order") from None
+    except UNREADABLE as error:
+        raise Malformed(f"not an order to audit: {fault(error)}", reason="not_an_audit_order") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -49,11 +49,21 @@ class Mapped:
 
 def map_object(key: str, body: bytes, context_of: ContextOf) -> Mapped:
     """All rows and refusals of the raw object at ``key``; ``body`` is decompressed."""
+    mapped = Mapped()
+    for part_of_it in map_lines(key, envelopes.lines(key, body), context_of):
+        mapped.add(part_of_it)
+    return mapped
+
+
+def map_lines(key: str, lines: Sequence[bytes], context_of: ContextOf, chunk: int = 10_000) -> Iterator[Mapped]:
+    """As ``map_object``, ``chunk`` lines at a time: a page of any size is mapped in bounded memory."""
     try:
         mapper = RecordMapper.of(key, context_of)
     except (Malformed, NotFound) as error:
-        return refuse_object(key, error)
-    return mapper.map_lines((key, number, line) for number, line in enumerate(envelopes.lines(key, body)))
+        yield refuse_object(key, error)
+        return
+    for first in range(0, len(lines), chunk):
+        yield mapper.map_lines((key, number, line) for number, line in enumerate(lines[first : first + chunk], first))
 
 
 def refuse_object(key: str, error: Refuse) -> Mapped:

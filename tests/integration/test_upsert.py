@@ -397,6 +397,19 @@ def test_new_rows_older_and_newer_ones_are_told_apart(connection, hotel, feed) -
     assert found["held later"][0] != "sent"
 
 
+@EACH_FEED
+def test_a_writer_that_row_security_holds_for_writes_as_the_owner_does(database, connection, hotel, feed) -> None:
+    rows = [booking_row("1", property_id=hotel), booking_row("2", property_id=hotel)]
+    with psycopg.connect(database, autocommit=True) as mine:
+        mine.execute("SET ROLE pousada_writer")
+        assert put(mine, "booking", rows[:1], feed) == 1
+        assert put(mine, "booking", rows, feed) == 1
+        assert put(mine, "booking", rows, feed) == 0
+        later = [booking_row("1", property_id=hotel, received_at=minutes(1), rate_plan="later")]
+        assert put(mine, "booking", later, feed) == 1
+    assert {row["external_id"]: row["version"] for row in held(connection, hotel)} == {"1": 2, "2": 1}
+
+
 def test_two_upserts_in_one_transaction_do_not_mix(connection, hotel) -> None:
     with connection.transaction(), connection.cursor() as cursor:
         assert upsert_rows(cursor, "booking", [booking_row("1", property_id=hotel)]) == 1

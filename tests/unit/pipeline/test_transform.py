@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import timedelta, timezone
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.errors import Malformed, Misconfigured, NotFound, Unmappable
 from shared.model.mapping import MappingContext
-from shared.pipeline.transform import map_object, map_payload, refuse_object
+from shared.pipeline.transform import map_lines, map_object, map_payload, refuse_object
 from tests import factories
 from tests.factories import GIVEN, PROPERTY, RECEIVED, envelope, page, page_key, record, webhook_key
 
@@ -191,6 +192,17 @@ def test_what_lies_in_the_bucket_by_mistake_is_refused_too(key, reason, vendor) 
 def test_an_object_that_cannot_be_read_is_one_refusal() -> None:
     (refusal,) = refuse_object(page_key(), Malformed("not gzip", reason="not_gzip")).refusals
     assert (refusal.reason, refusal.entity, refusal.raw_line) == ("not_gzip", "unknown", 0)
+
+
+def test_a_page_is_mapped_in_chunks_that_come_to_the_same() -> None:
+    lines = [envelope(record("booking", reservation_id=f"RSV-{number}", channel="new")) for number in range(25)]
+    lines[7] = b"{}"
+    whole = map_object(page_key(), page(lines), LISBON)
+    parts = list(map_lines(page_key(), lines, LISBON, chunk=10))
+    assert [part.records for part in parts] == [10, 10, 5]
+    assert [row for part in parts for row in part.rows["booking"]] == whole.rows["booking"]
+    assert [refusal for part in parts for refusal in part.refusals] == whole.refusals
+    assert sum((part.warned for part in parts), Counter()) == whole.warned
 
 
 def some(**fields: st.SearchStrategy[object]) -> st.SearchStrategy[dict[str, object]]:
