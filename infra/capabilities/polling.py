@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from aws_cdk import Duration
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
@@ -18,6 +16,7 @@ from infra.capabilities.permissions import (
     table,
 )
 from infra.capabilities.queues import DeadLetterQueue, WorkQueue
+from infra.capabilities.schedule import on_schedule
 from infra.config import StageConfig
 from infra.target import Target
 
@@ -91,20 +90,13 @@ class Polling(Construct):
         return poller
 
     def _schedule(self, config: StageConfig, target: Target) -> None:
-        group = scheduler.CfnScheduleGroup(self, "Schedules", name=config.names.named("schedules"))
-        role = iam.Role(self, "SchedulerRole", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
-        # CDK's own target would allow every version of the function besides.
-        allow(role, "lambda:InvokeFunction", on=[self.dispatcher.function.function_arn])
-        scheduler.CfnSchedule(
+        on_schedule(
             self,
             "Poll",
             name=config.names.named("poll"),
-            group_name=group.ref,
+            group=config.names.named("schedules"),
+            expression=config.polling.schedule,
+            function=self.dispatcher.function,
             description="Polls every active integration",
-            schedule_expression=config.polling.schedule,
-            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-            state="ENABLED" if target.schedules else "DISABLED",
-            target=scheduler.CfnSchedule.TargetProperty(
-                arn=self.dispatcher.function.function_arn, role_arn=role.role_arn
-            ),
+            enabled=target.schedules,
         )

@@ -13,7 +13,6 @@ pytestmark = pytest.mark.infra
 LEFT_OUT = {
     "AWS::Athena::NamedQuery",
     "AWS::Glue::SecurityConfiguration",
-    "AWS::Glue::Trigger",
     "AWS::Lambda::LayerVersion",
     "AWS::WAFv2::WebACL",
     "AWS::WAFv2::WebACLAssociation",
@@ -36,7 +35,16 @@ def test_roles_are_allowed_the_same(local: Synthesised, prod: Synthesised):
     # But to read the wheels, and to write the log that a security configuration encrypts.
     encrypted_log = {"logs:CreateLogGroup", "logs:AssociateKmsKey", "logs:CreateLogStream", "logs:PutLogEvents"}
     assert _actions(prod, "EtlRole") - _actions(local, "EtlRole") == encrypted_log
-    for role in ("Webhook", "Dispatcher", "Poller", "Apply", "Manifest", "Scheduler"):
+    for role in (
+        "Webhook",
+        "Dispatcher",
+        "Poller",
+        "Apply",
+        "Manifest",
+        "EtlFunction",
+        "PollingScheduler",
+        "EtlFunctionScheduler",
+    ):
         assert _actions(local, f"{role}Role") == _actions(prod, f"{role}Role") != set()
 
 
@@ -48,7 +56,7 @@ def test_the_job_finds_the_checkout_and_the_embedded_aws(local: Synthesised):
 
 def test_nothing_happens_by_itself(local: Synthesised):
     states = [schedule["State"] for schedule in local.properties("AWS::Scheduler::Schedule").values()]
-    assert states == ["DISABLED"]
+    assert states == ["DISABLED", "DISABLED"]
 
 
 def _types(stage: Synthesised) -> Counter[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from infra import packages
-from infra.packages import LAYER, WHEELS, PackageArchive
+from infra.packages import ARROW, LAMBDA_LIMIT_BYTES, LAYER, WHEELS, PackageArchive
 from tests.infra.templates import REPOSITORY, Synthesised
 
 pytestmark = pytest.mark.infra
@@ -23,13 +23,13 @@ FUNCTIONS_RUNTIME = {"boto3", "botocore"}
 GLUE_RUNTIME = FUNCTIONS_RUNTIME | {"pyspark", "awsglue"}
 
 
-@pytest.mark.parametrize("archive", [LAYER, WHEELS], ids=lambda archive: archive.what)
+@pytest.mark.parametrize("archive", [LAYER, ARROW, WHEELS], ids=lambda archive: archive.what)
 def test_every_package_is_pinned_to_what_the_tests_run_with(archive: PackageArchive):
     for name, version in _pins(archive.requirements).items():
         assert metadata.version(name) == version, f"{archive.requirements.name}: {name}"
 
 
-@pytest.mark.parametrize("archive", [LAYER, WHEELS], ids=lambda archive: archive.what)
+@pytest.mark.parametrize("archive", [LAYER, ARROW, WHEELS], ids=lambda archive: archive.what)
 def test_what_a_package_brings_along_is_pinned_too(archive: PackageArchive):
     """Installed without resolving: what is not listed would not be there."""
     pinned = _pins(archive.requirements)
@@ -38,23 +38,27 @@ def test_what_a_package_brings_along_is_pinned_too(archive: PackageArchive):
             assert needed in pinned, f"{name} needs {needed}"
 
 
+# A vendor's modules are imported by name (shared/vendors/registry.py); a batch is mapped, and no vendor called.
+BATCH = ["glue_jobs/etl.py", "glue_jobs/batch.py", "shared/vendors/*/mapping.py", "shared/vendors/*/payloads.py"]
+
+
 @pytest.mark.parametrize(
-    ("archive", "roots", "given"),
+    ("archives", "roots", "given"),
     [
-        (LAYER, ["lambdas/**/*.py", "shared/vendors/**/*.py"], FUNCTIONS_RUNTIME),
-        # A vendor's modules are imported by name (shared/vendors/registry.py); the job maps, and calls no vendor.
-        (WHEELS, ["glue_jobs/**/*.py", "shared/vendors/*/mapping.py", "shared/vendors/*/payloads.py"], GLUE_RUNTIME),
+        ([LAYER], ["lambdas/**/*.py", "shared/vendors/**/*.py"], FUNCTIONS_RUNTIME),
+        ([LAYER, ARROW], ["lambdas/etl/*.py", *BATCH], FUNCTIONS_RUNTIME | {"pyspark"}),
+        ([WHEELS], ["glue_jobs/**/*.py", *BATCH], GLUE_RUNTIME),
     ],
-    ids=["layer", "wheels"],
+    ids=["functions", "etl", "job"],
 )
-def test_every_import_of_the_deployed_code_is_in_the_archive(
-    archive: PackageArchive, roots: list[str], given: set[str]
+def test_every_import_of_the_deployed_code_is_in_its_archives(
+    archives: list[PackageArchive], roots: list[str], given: set[str]
 ):
     distributions = metadata.packages_distributions()
-    pinned = _pins(archive.requirements)
+    pinned = {name for archive in archives for name in _pins(archive.requirements)}
     for module in sorted(_third_party(roots) - given):
         names = {_canonical(name) for name in distributions.get(module, [module])}
-        assert names & pinned.keys(), f"{module} is imported and not in {archive.requirements}"
+        assert names & pinned, f"{module} is imported and not in {[archive.what for archive in archives]}"
 
 
 def test_an_archive_is_named_by_its_requirements_and_platform(tmp_path: Path):
@@ -63,6 +67,8 @@ def test_an_archive_is_named_by_its_requirements_and_platform(tmp_path: Path):
     first = PackageArchive("layer", requirements, "aarch64 3.13", ".zip", _fill)
     assert first.file_name == PackageArchive("layer", requirements, "aarch64 3.13", ".zip", _fill).file_name
     assert first.file_name != PackageArchive("layer", requirements, "x86_64 3.13", ".zip", _fill).file_name
+    pruned = PackageArchive("layer", requirements, "aarch64 3.13", ".zip", _fill, ("package.py",))
+    assert first.file_name != pruned.file_name, "another pruning is another archive"
     before = first.file_name
     requirements.write_text("msgspec==0.23.0\n")
     assert first.file_name != before
@@ -86,6 +92,35 @@ def test_an_archive_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize(
+    ("unused", "budget_mb", "told"),
+    [
+        (("package.py",), 0.0, None),
+        (("gone/*",), None, "gone/\\*: there is nothing"),
+        ((), 0.0, "0.0 MB, and a budget"),
+    ],
+)
+def test_an_archive_is_built_without_what_is_unused_and_within_its_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unused: tuple[str, ...], budget_mb: float | None, told: str | None
+):
+    monkeypatch.setattr(packages, "BUILT", tmp_path / "packages")
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("msgspec==0.22.0\n")
+    archive = PackageArchive("layer", requirements, "aarch64", ".zip", _fill, unused, budget_mb)
+    if told:
+        with pytest.raises(ValueError, match=told):
+            archive.build()
+        assert list((tmp_path / "packages").iterdir()) == []
+    else:
+        assert zipfile.ZipFile(archive.build()).namelist() == []
+
+
+def test_the_layers_of_any_function_fit_into_lambda_with_room_for_its_code():
+    assert LAYER.budget_mb
+    assert ARROW.budget_mb
+    assert (LAYER.budget_mb + ARROW.budget_mb) * 1e6 < 0.8 * LAMBDA_LIMIT_BYTES
+
+
 def test_a_build_that_fails_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(packages, "BUILT", tmp_path / "packages")
     requirements = tmp_path / "requirements.txt"
@@ -104,13 +139,14 @@ def test_the_assembly_holds_the_command_and_not_the_archive(aws_stage: Synthesis
     assets = Path(aws_stage.assembly.directory).glob("*.assets.json")
     text = " ".join(path.read_text() for path in assets)
     assert LAYER.file_name.removesuffix(".zip") in text
+    assert ARROW.file_name.removesuffix(".zip") in text
     assert WHEELS.file_name in text
     assert re.search(r'"executable": \[\s*"python3",\s*"-m",\s*"infra.packages",\s*"wheels"\s*\]', text)
 
 
 def _fill(_requirements: Path, folder: Path) -> None:
     (folder / "python").mkdir()
-    (folder / "python" / "package.py").write_text("")
+    (folder / "python" / "package.py").write_text("pass\n")
 
 
 def _pins(requirements: Path) -> dict[str, str]:

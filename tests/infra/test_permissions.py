@@ -42,6 +42,7 @@ def test_who_lands_raw_objects_may_put_them_in_its_own_folders_only(stage: Synth
         ("PollingPollerRole", "hostpms/*/oauth-credentials"),
         ("LivePathApplyRole", "pousada/{stage}/database"),
         ("EtlRole", "pousada/{stage}/database"),
+        ("EtlFunctionRole", "pousada/{stage}/database"),
     ],
 )
 def test_a_role_reads_its_own_kind_of_secret_only(stage: Synthesised, role: str, secret: str):
@@ -60,16 +61,29 @@ def test_who_needs_no_secret_reads_none(stage: Synthesised, role: str):
 def test_the_key_is_used_through_s3_and_dynamodb_only(stage: Synthesised):
     services = [f"{service}.{stage.config.region}.amazonaws.com" for service in ("s3", "dynamodb")]
     using = [s for _, s in stage.statements() if any(a.startswith("kms:") for a in words(s["Action"]))]
-    assert len(using) == 6
+    assert len(using) == 7
     for statement in using:
         assert statement["Condition"] == {"StringEquals": {"kms:ViaService": services}}
 
 
-def test_the_schedule_may_start_the_dispatcher_and_nothing_else(stage: Synthesised):
-    (statement,) = stage.allowed("SchedulerRole")
+@pytest.mark.parametrize(("schedule", "function"), [("Polling", "Dispatcher"), ("EtlFunction", "EtlFunction")])
+def test_a_schedule_may_start_its_function_and_nothing_else(stage: Synthesised, schedule: str, function: str):
+    (statement,) = stage.allowed(f"{schedule}SchedulerRole")
     assert words(statement["Action"]) == ["lambda:InvokeFunction"]
     (resource,) = words(statement["Resource"])
-    assert "Dispatcher" in resource
+    assert function in resource
+
+
+def test_the_function_etl_may_do_what_the_job_may_do_with_batches_and_start_that_job(stage: Synthesised):
+    more = _permissions(stage, "EtlFunctionRole") - _permissions(stage, "/EtlRole")
+    of_platform = {(a, on) for a, on in more if a.startswith(("xray:", "logs:")) or "EtlFunctionDeadLetters" in on}
+    starting = dict(more - of_platform)
+    assert starting.keys() == {"glue:GetJobRuns", "glue:StartJobRun"}
+    assert all(f":job/{stage.config.names.glue_job}" in resource for resource in starting.values())
+
+
+def _permissions(stage: Synthesised, role: str) -> set[tuple[str, str]]:
+    return {(a, on) for s in stage.allowed(role) for a in words(s["Action"]) for on in words(s["Resource"])}
 
 
 def _resources(stage: Synthesised, role: str, action: str) -> list[str]:
