@@ -10,7 +10,7 @@ import msgspec
 from glue_jobs.etl import Job, take_all
 
 SECONDS_FOR_A_BATCH = 300.0
-"""With less than this left no batch is begun here: some ten times what a batch at the limit was seen to take."""
+"""With less than this left no batch is begun here."""
 
 
 class JobRuns(Protocol):

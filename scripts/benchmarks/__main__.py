@@ -52,6 +52,21 @@ def webhook(json: Json = None) -> None:
     _report(benchmark.run(), json, at_most=WEBHOOK_BARS)
 
 
+@cli.command()
+def small_batch(
+    runs: Annotated[int, typer.Option(min=1, help="Of each hour; the median counts.")] = 5, json: Json = None
+) -> None:
+    """The function etl: seconds and memory of a quiet hour's batch, from a cold start (docs/cost.md).
+
+    Deploys the local target for it, and removes it again.
+
+    **Example**: `scripts/bench small-batch --json small-batch.json`
+    """
+    from scripts.benchmarks import small_batch as benchmark
+
+    _report(benchmark.run(runs=runs, say=messages.print), json)
+
+
 def _report(
     figures: dict[str, Any],
     json: Path | None,

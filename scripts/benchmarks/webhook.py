@@ -97,7 +97,7 @@ def import_times(runs: int) -> dict[str, float]:
         for statement in (BASELINE, HANDLER):
             _import_seconds(statement, PYTHONPYCACHEPREFIX=bytecode)
         compiled = _import_medians(runs, bytecode)
-        _forget_packages(bytecode)
+        forget_packages(bytecode)
         uncompiled = _import_medians(runs, bytecode)
     return {**compiled, **{f"{name}_uncompiled": value for name, value in uncompiled.items()}}
 
@@ -114,7 +114,7 @@ def _import_medians(runs: int, bytecode: str) -> dict[str, float]:
     }
 
 
-def _forget_packages(bytecode: str) -> None:
+def forget_packages(bytecode: str) -> None:
     """Leaves the standard library's bytecode: the folder mirrors the sources' absolute paths."""
     for sources in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), str(ROOT)}:
         shutil.rmtree(f"{bytecode}{sources}", ignore_errors=True)
