@@ -123,7 +123,7 @@ def _zipped(folder: Path, archive: Path) -> Path:
 
 _FUNCTIONS = f"aarch64 {_FUNCTION_PYTHON}"
 LAYER = PackageArchive("layer", FUNCTION_REQUIREMENTS, _FUNCTIONS, ".zip", _install_layer, pruning.COMMON, 40)
-ARROW = PackageArchive("arrow", ETL_FUNCTION_REQUIREMENTS, _FUNCTIONS, ".zip", _install_layer, pruning.ARROW, 150)
+ARROW = PackageArchive("arrow", ETL_FUNCTION_REQUIREMENTS, _FUNCTIONS, ".zip", _install_layer, pruning.ARROW, 160)
 # Glue knows a zip of wheels by this ending alone.
 WHEELS = PackageArchive("wheels", JOB_REQUIREMENTS, f"x86_64 {_JOB_PYTHON}", ".gluewheels.zip", _download_wheels)
 

@@ -54,7 +54,7 @@ def _unpacked(layer: Path, archive: PackageArchive) -> Path:
     for name in re.findall(r"^([\w.-]+)(?:\[\w+\])?==", archive.requirements.read_text(), re.MULTILINE):
         for source in _installed(name):
             _take(source, packages / source.name)
-    prune(packages, archive.unused)
+    prune(packages, archive.unused, strict=sys.platform == "linux")
     return layer
 
 
