@@ -81,6 +81,13 @@ def _layers(stage: Synthesised) -> dict[str, Resource]:
     return stage.properties("AWS::Lambda::LayerVersion")
 
 
+def test_etl_is_deployed_with_the_jobs_code_and_the_others_without(stage: Synthesised):
+    for function in stage.properties("AWS::Lambda::Function").values():
+        asset = Path(stage.assembly.directory).parent / f"asset.{function['Code']['S3Key'].removesuffix('.zip')}"
+        assert (asset / "shared" / "settings.py").is_file()
+        assert (asset / "glue_jobs" / "etl.py").is_file() == function["Handler"].startswith("lambdas.etl.")
+
+
 class TestCode:
     """What a function's archive holds."""
 
