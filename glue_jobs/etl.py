@@ -4,6 +4,8 @@ A small batch is done in this process: before Spark has started, it is stored. A
 (``glue_jobs.cluster``). Both do the same by the same code (``glue_jobs.batch``). A manifest is moved to done only when
 all of it is stored: a run that fails leaves it pending, and the next does it again, onto the same rows and the same
 file names.
+
+The function ``lambdas/etl`` takes a quiet hour's batches by the same ``take_all``, and starts this job for the others.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from time import perf_counter
 
@@ -27,7 +29,7 @@ from shared.errors import Misconfigured, PousadaError
 from shared.pipeline.manifest import Manifest
 from shared.settings import EnvironmentModel, read
 from shared.storage.integrations import Integrations
-from shared.storage.manifests import Manifests
+from shared.storage.manifests import Gathered, Manifests
 from shared.storage.postgres import Database, conninfo_from_secret
 from shared.storage.unified_store import UnifiedStore
 
@@ -54,11 +56,20 @@ def run(settings: Settings, cluster: Callable[[], Distribute], upsert: bool = Tr
 
     ``cluster`` starts Spark, or gives the one that was started: it is asked for with the first large batch.
     """
-    job = _Job(settings, cluster, upsert)
+    job = Job(settings, cluster, upsert)
+    return take_all(job, job.manifests.gather())
+
+
+def take_all(job: Job, gathered: Gathered, in_time: Callable[[], bool] = lambda: True) -> list[Outcome]:
+    """Stores one batch after the other, as long as there is time to begin one: what each came to.
+
+    Raises the first failure, after trying them all; what was gathered and is no manifest is one.
+    """
     outcomes: list[Outcome] = []
-    gathered = job.manifests.gather()
     failures: list[Exception] = [*gathered.unreadable]
     for manifest in gathered.batches:
+        if not in_time():
+            break
         try:
             outcomes.append(job.take(manifest))
         except Exception as error:
@@ -69,22 +80,29 @@ def run(settings: Settings, cluster: Callable[[], Distribute], upsert: bool = Tr
     return outcomes
 
 
-class _Job:
-    def __init__(self, settings: Settings, cluster: Callable[[], Distribute], upsert: bool) -> None:
+class Job:
+    """What a run works with: the manifests, and who does a batch."""
+
+    def __init__(self, settings: Settings, cluster: Callable[[], Distribute], upsert: bool = True) -> None:
         secrets = boto3.client("secretsmanager")
         self._cluster = cluster
-        self._small = settings.small_batch_bytes
+        self._settings = settings
+        self._upsert = upsert
         self.manifests = Manifests(settings.work_bucket, boto3.client("s3"))
-        self._store = UnifiedStore(
-            Database(lambda: conninfo_from_secret(secrets, settings.database_secret, "pousada-etl-driver"))
-        )
-        self._plan = plan_of(settings, upsert)
+        self._database = Database(lambda: conninfo_from_secret(secrets, settings.database_secret, "pousada-etl-driver"))
+        self._store = UnifiedStore(self._database)
+
+    @cached_property
+    def _plan(self) -> Plan:
+        """Read with the first batch: without one there is nothing to ask for."""
+        return plan_of(self._settings, self._upsert)
 
     def take(self, manifest: Manifest) -> Outcome:
         """Stores the whole of ``manifest``, and only then moves it to done."""
         began = perf_counter()
         refused_since = self._store.clock() if self._plan.upsert else None
-        distribute = in_this_process if manifest.size <= self._small else self._cluster()
+        small = manifest.size <= self._settings.small_batch_bytes
+        distribute = in_this_process if small else self._cluster()
         outcome = distribute(manifest, self._plan)
         if refused_since is not None:
             self._store.resolve([address.key for address in manifest.objects], refused_since)
@@ -92,6 +110,10 @@ class _Job:
         outcome.seconds["total"] = perf_counter() - began
         logger.info(json.dumps({"message": "stored", "batch": manifest.batch_id, **vars(outcome)}))
         return outcome
+
+    def close(self) -> None:
+        """Ends its connection to PostgreSQL."""
+        self._database.close()
 
 
 def in_this_process(manifest: Manifest, plan: Plan) -> Outcome:

@@ -66,14 +66,18 @@ class Batches(_Section):
 
 
 class Etl(_Section):
-    """The Glue job. ``schedule`` leaves the batch window of a poll on the hour time to close."""
+    """The function etl and the Glue job. ``schedule`` leaves the batch window of a poll on the hour time to close."""
 
     schedule: Schedule = "cron(15 * * * ? *)"
     worker_type: Literal["G.1X", "G.2X", "G.4X"] = "G.1X"
     workers: int = Field(2, ge=2, le=299)
     timeout_minutes: int = Field(50, ge=1, le=10_080)
-    small_batch_mib: int = Field(8, ge=0, le=1024)
-    """A batch of up to so many MiB of raw objects is done without starting Spark."""
+    small_batch_mib: int = Field(8, ge=0, le=32)
+    """Up to so many MiB of raw objects, all that is pending together, are done by the function; 0: all by Spark."""
+
+    @property
+    def small_batch_bytes(self) -> int:
+        return self.small_batch_mib * 1024 * 1024
 
 
 class Audit(_Section):

@@ -40,8 +40,7 @@ def local_target() -> Target:
         # CloudFormation there has no AWS::Glue::SecurityConfiguration.
         job_security=False,
         # `--extra-py-files` is not read there: the job imports this checkout. Arguments become environment variables.
-        # A laptop's batches are small: they are done by Spark all the same, for it is Spark that is to be tried there.
-        job_arguments={"--PYTHONPATH": str(ROOT), "--AWS_ENDPOINT_URL": _endpoint(), "--SMALL_BATCH_BYTES": "0"},
+        job_arguments={"--PYTHONPATH": str(ROOT), "--AWS_ENDPOINT_URL": _endpoint()},
         # Athena there has no views; the saved queries carry the same text as a common table expression.
         views=False,
         # CloudFormation there has no AWS::Athena::NamedQuery; the queries are run from docs/queries.

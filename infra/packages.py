@@ -1,11 +1,11 @@
-"""Third-party packages as archives: the functions' layer, the Glue job's wheels.
+"""Third-party packages as archives: the functions' layers, the Glue job's wheels.
 
 Building one needs the package index, and synthesising must not. So the assembly holds only the command
 (an asset may name an executable in place of a file): the CDK CLI runs it when it publishes, and only where
-no archive of the same digest lies in the account yet. The digest is of the packages' lines in requirements.lock and
-of the platform. What is not in the lock, or has other bytes than the lock says, is refused.
+no archive of the same digest lies in the account yet. The digest is of the packages' lines in requirements.lock, of
+the platform and of what is left out. What is not in the lock, or has other bytes than the lock says, is refused.
 
-    python3 -m infra.packages layer|wheels      builds, and prints the archive's path
+    python3 -m infra.packages layer|arrow|wheels      builds, and prints the archive's path
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from pathlib import Path
 
 from aws_cdk import FileAssetLocation, Stack
 
+from infra import pruning
 from infra.lock import LockedPackage, as_requirements, brought_by, read_lock
-from infra.paths import FUNCTION_REQUIREMENTS, JOB_REQUIREMENTS, LOCK, ROOT
+from infra.paths import ETL_FUNCTION_REQUIREMENTS, FUNCTION_REQUIREMENTS, JOB_REQUIREMENTS, LOCK, ROOT
 
 BUILT = ROOT / "cdk.out" / "packages"
 
 # The interpreter of the functions (infra/capabilities/function.py) and that of Glue 5.1, both on Amazon Linux 2023.
 _FUNCTION_PYTHON = "3.13"
 _JOB_PYTHON = "3.11"
+# What Lambda lets a function unpack, its code and all its layers together.
+LAMBDA_LIMIT_BYTES = 250 * 1024 * 1024
 # Both resolve, although the lock has everything: a package that another needs and the lock lacks is then refused.
 _CHECKED = ("--require-hashes", "--only-binary", ":all:")
 # A zip's own earliest date: equal contents give an equal archive.
@@ -48,6 +51,10 @@ class PackageArchive:
     suffix: str
     fill: Callable[[list[LockedPackage], Path], None]
     lock: Path = LOCK
+    unused: tuple[str, ...] = ()
+    """What of the packages is left out (infra/pruning.py)."""
+    budget_mb: float | None = None
+    """Megabytes unpacked, at most: what is larger is not built."""
 
     @property
     def packages(self) -> list[LockedPackage]:
@@ -55,7 +62,7 @@ class PackageArchive:
 
     @property
     def file_name(self) -> str:
-        described = f"{self.what} {self.platform}\n{as_requirements(self.packages)}"
+        described = "\n".join([f"{self.what} {self.platform}", *self.unused, as_requirements(self.packages)])
         return sha256(described.encode()).hexdigest() + self.suffix
 
     def publish_with(self, stack: Stack) -> FileAssetLocation:
@@ -72,9 +79,18 @@ class PackageArchive:
             BUILT.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=BUILT) as folder:
                 self.fill(self.packages, Path(folder))
+                pruning.prune(Path(folder) / "python", self.unused)
+                self._weigh(Path(folder))
                 unfinished = _zipped(Path(folder), archive.with_suffix(".unfinished"))
             unfinished.rename(archive)
         return archive
+
+    def _weigh(self, folder: Path) -> None:
+        megabytes = pruning.unpacked_bytes(folder) / 1e6
+        print(f"{self.what}: {megabytes:.1f} MB unpacked", file=sys.stderr)
+        if self.budget_mb is not None and megabytes > self.budget_mb:
+            budget = f"{self.what} has {megabytes:.1f} MB, and a budget of {self.budget_mb} MB"
+            raise ValueError(f"{budget}; leave out more (infra/pruning.py), or raise the budget and say why")
 
 
 def _install_layer(packages: list[LockedPackage], folder: Path) -> None:
@@ -126,9 +142,15 @@ def _zipped(folder: Path, archive: Path) -> Path:
     return archive
 
 
-LAYER = PackageArchive("layer", FUNCTION_REQUIREMENTS, f"aarch64 {_FUNCTION_PYTHON}", ".zip", _install_layer)
+_FUNCTIONS = f"aarch64 {_FUNCTION_PYTHON}"
+LAYER = PackageArchive(
+    "layer", FUNCTION_REQUIREMENTS, _FUNCTIONS, ".zip", _install_layer, unused=pruning.COMMON, budget_mb=40
+)
+ARROW = PackageArchive(
+    "arrow", ETL_FUNCTION_REQUIREMENTS, _FUNCTIONS, ".zip", _install_layer, unused=pruning.ARROW, budget_mb=160
+)
 # Glue knows a zip of wheels by this ending alone.
 WHEELS = PackageArchive("wheels", JOB_REQUIREMENTS, f"x86_64 {_JOB_PYTHON}", ".gluewheels.zip", _download_wheels)
 
 if __name__ == "__main__":
-    print({archive.what: archive for archive in (LAYER, WHEELS)}[sys.argv[1]].build())
+    print({archive.what: archive for archive in (LAYER, ARROW, WHEELS)}[sys.argv[1]].build())

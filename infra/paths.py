@@ -8,4 +8,5 @@ ROOT = Path(__file__).resolve().parent.parent
 QUERIES = ROOT / "docs" / "queries"
 LOCK = ROOT / "requirements.lock"
 FUNCTION_REQUIREMENTS = "lambdas/requirements.txt"
+ETL_FUNCTION_REQUIREMENTS = "lambdas/etl/requirements.txt"
 JOB_REQUIREMENTS = "glue_jobs/requirements.txt"

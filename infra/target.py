@@ -20,10 +20,10 @@ class Target:
     removal: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
     deletion_protection: bool = True
     packages: bool = True
-    """The third-party packages travel with the deployment: the functions' layer, the job's wheels."""
+    """The third-party packages travel with the deployment: the functions' layers, the job's wheels."""
     firewall: bool = True
     schedules: bool = True
-    """The hourly poll and the hourly Glue run happen by themselves."""
+    """The hourly poll and the hourly batches happen by themselves."""
     job_command: str = "glueetl"
     job_timeout: int | None = None
     """In place of the configured minutes."""

@@ -28,7 +28,7 @@ _GLUE_VERSION = "5.1"
 
 
 class EtlJob(Construct):
-    """The job, its role and logs, and the trigger that starts it every hour."""
+    """The job, its role and logs. The function etl starts it (``etl_function``)."""
 
     def __init__(self, scope: Construct, id: str, *, config: StageConfig, target: Target, key: kms.IKey) -> None:
         super().__init__(scope, id)
@@ -44,8 +44,6 @@ class EtlJob(Construct):
         security = self._security_configuration() if target.job_security else None
         self.job = self._job(security)
         self._grant()
-        if target.schedules:
-            self._trigger()
 
     def _job(self, security: glue.CfnSecurityConfiguration | None) -> glue.CfnJob:
         etl = self._config.etl
@@ -79,7 +77,7 @@ class EtlJob(Construct):
             "--WORK_BUCKET": names.work_bucket,
             "--INTEGRATIONS_TABLE": names.integrations_table,
             "--DATABASE_SECRET": names.database_secret,
-            "--SMALL_BATCH_BYTES": str(self._config.etl.small_batch_mib * 1024 * 1024),
+            "--SMALL_BATCH_BYTES": str(self._config.etl.small_batch_bytes),
             "--job-language": "python",
             "--job-bookmark-option": "job-bookmark-disable",
             "--enable-metrics": "true",
@@ -130,24 +128,8 @@ class EtlJob(Construct):
         return f"/{self._config.prefix}/{self._config.name}/glue"
 
     def _grant(self) -> None:
-        config, names, role = self._config, self._config.names, self.role
-        may_use_key(role, self._key, config)
-        may_read_raw(role, config)
-        allow(role, "secretsmanager:GetSecretValue", on=secrets(self, names.database_secret))
-        allow(role, "dynamodb:Scan", on=[table(self, names.integrations_table)])
-        allow(role, "s3:ListBucket", on=[bucket(self, names.work_bucket)])
-        allow(
-            role,
-            *("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
-            on=[objects(self, names.work_bucket, "manifests/*")],
-            why="A manifest moves from pending to done: it is written anew and removed.",
-        )
-        allow(
-            role,
-            *("s3:PutObject", "s3:AbortMultipartUpload"),
-            on=[objects(self, names.processed_bucket)],
-            why="Every batch writes files of its own names.",
-        )
+        role = self.role
+        may_store_batches(role, self._config, self._key)
         for asset in (self._script, self._modules):
             allow(role, "s3:GetObject", on=[objects(self, asset.s3_bucket_name, asset.s3_object_key)])
         allow(
@@ -156,17 +138,6 @@ class EtlJob(Construct):
             on=["*"],
             why="PutMetricData knows no resource; the condition names the namespaces.",
             conditions={"StringEquals": {"cloudwatch:namespace": ["Glue", "Pousada"]}},
-        )
-
-    def _trigger(self) -> None:
-        glue.CfnTrigger(
-            self,
-            "Hourly",
-            name=self._config.names.glue_job,
-            type="SCHEDULED",
-            schedule=self._config.etl.schedule,
-            start_on_creation=True,
-            actions=[glue.CfnTrigger.ActionProperty(job_name=self.job.ref)],
         )
 
 
@@ -178,4 +149,26 @@ def _modules(scope: Construct) -> s3_assets.Asset:
         path=str(ROOT),
         ignore_mode=IgnoreMode.GIT,
         exclude=["/*", "!/shared", "!/glue_jobs", "__pycache__", "*.pyc", "*.md", "requirements*.txt"],
+    )
+
+
+def may_store_batches(role: iam.Role, config: StageConfig, key: kms.IKey) -> None:
+    """What ``glue_jobs.etl`` reads and writes, whoever runs it."""
+    names = config.names
+    may_use_key(role, key, config)
+    may_read_raw(role, config)
+    allow(role, "secretsmanager:GetSecretValue", on=secrets(role, names.database_secret))
+    allow(role, "dynamodb:Scan", on=[table(role, names.integrations_table)])
+    allow(role, "s3:ListBucket", on=[bucket(role, names.work_bucket)])
+    allow(
+        role,
+        *("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+        on=[objects(role, names.work_bucket, "manifests/*")],
+        why="A manifest moves from pending to done: it is written anew and removed.",
+    )
+    allow(
+        role,
+        *("s3:PutObject", "s3:AbortMultipartUpload"),
+        on=[objects(role, names.processed_bucket)],
+        why="Every batch writes files of its own names.",
     )

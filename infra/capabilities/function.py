@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, IgnoreMode, Stack
 from aws_cdk import aws_iam as iam
@@ -15,21 +15,22 @@ from constructs import Construct
 from infra.capabilities.log import Log
 from infra.capabilities.permissions import acknowledge
 from infra.config import StageConfig
-from infra.packages import LAYER
+from infra.packages import ARROW, LAYER, PackageArchive
 from infra.paths import ROOT
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
 _NOTHING_BUT_PYTHON = ["__pycache__", "*.pyc", "*.md", "requirements*.txt"]
 
 
-def code_of(folder: str) -> lambda_.Code:
-    """``shared/`` and the function's own folder at the root: a change in one function redeploys that one."""
+def code_of(folder: str, *packages: str) -> lambda_.Code:
+    """``shared/``, the function's own folder and other ``packages`` of the repository at the root: a change in one
+    function redeploys that one."""
     return lambda_.Code.from_asset(
         str(ROOT),
         ignore_mode=IgnoreMode.GIT,
         exclude=[
             "/*",
-            "!/shared",
+            *(f"!/{package}" for package in ("shared", *packages)),
             "!/lambdas",
             "/lambdas/*",
             "!/lambdas/__init__.py",
@@ -41,15 +42,24 @@ def code_of(folder: str) -> lambda_.Code:
 
 def dependency_layer(stack: Stack) -> lambda_.LayerVersion:
     """The functions' third-party packages: one layer for all functions of a stack."""
-    archive = LAYER.publish_with(stack)
-    assets = s3.Bucket.from_bucket_name(stack, "LayerAssets", archive.bucket_name)
+    return _layer(stack, LAYER, "Dependencies", "LayerAssets")
+
+
+def arrow_layer(stack: Stack) -> lambda_.LayerVersion:
+    """Arrow and NumPy, four times as large as all else together: for the one function that needs them."""
+    return _layer(stack, ARROW, "Arrow", "ArrowAssets")
+
+
+def _layer(stack: Stack, archive: PackageArchive, id: str, assets_id: str) -> lambda_.LayerVersion:
+    published = archive.publish_with(stack)
+    assets = s3.Bucket.from_bucket_name(stack, assets_id, published.bucket_name)
     return lambda_.LayerVersion(
         stack,
-        "Dependencies",
-        code=lambda_.Code.from_bucket(assets, archive.object_key),
+        id,
+        code=lambda_.Code.from_bucket(assets, published.object_key),
         compatible_runtimes=[RUNTIME],
         compatible_architectures=[lambda_.Architecture.ARM_64],
-        description="lambdas/requirements.txt",
+        description=archive.requirements,
     )
 
 
@@ -72,7 +82,12 @@ class PousadaFunction(Construct):
         environment: Mapping[str, str],
         dead_letter_queue: sqs.Queue | None = None,
         continues_itself: bool = False,
+        more_layers: Sequence[lambda_.LayerVersion] = (),
+        more_code: Sequence[str] = (),
+        at_once: int | None = None,
     ) -> None:
+        """``more_code``: packages of the repository besides its own folder and ``shared/``. ``at_once``: how many
+        of it may run at a time, where that is not to be left to what calls it."""
         super().__init__(scope, id)
         name = config.names.function(folder)
         self.timeout = timeout
@@ -85,9 +100,9 @@ class PousadaFunction(Construct):
             function_name=name,
             runtime=RUNTIME,
             architecture=lambda_.Architecture.ARM_64,
-            code=code_of(folder),
+            code=code_of(folder, *more_code),
             handler=f"lambdas.{folder}.handler.handle",
-            layers=[layer] if layer else [],
+            layers=[*([layer] if layer else []), *more_layers],
             role=self.role,
             timeout=timeout,
             memory_size=memory_mib,
@@ -97,6 +112,7 @@ class PousadaFunction(Construct):
             dead_letter_queue=dead_letter_queue,
             # Unless told that it is meant, Lambda stops a function that is invoked some 16 times by its own messages.
             recursive_loop=lambda_.RecursiveLoop.ALLOW if continues_itself else None,
+            reserved_concurrent_executions=at_once,
         )
         self._acknowledge_findings(asynchronous=dead_letter_queue is not None)
 

@@ -11,6 +11,7 @@ from infra.capabilities.analysts import Analysts
 from infra.capabilities.batch_path import Manifests
 from infra.capabilities.catalog import Catalog
 from infra.capabilities.daily_audit import DailyAudit
+from infra.capabilities.etl_function import EtlFunction
 from infra.capabilities.etl_job import EtlJob
 from infra.capabilities.function import dependency_layer
 from infra.capabilities.live_path import LivePath
@@ -34,7 +35,8 @@ class TransformStack(Stack):
         layer = dependency_layer(self) if target.packages else None
         LivePath(self, "LivePath", config=config, key=storage.key, layer=layer)
         Manifests(self, "Manifests", config=config, key=storage.key, layer=layer)
-        EtlJob(self, "Etl", config=config, target=target, key=storage.key)
+        etl = EtlJob(self, "Etl", config=config, target=target, key=storage.key)
+        EtlFunction(self, "EtlFunction", config=config, target=target, key=storage.key, layer=layer, job=etl.job)
         DailyAudit(self, "DailyAudit", config=config, target=target, key=storage.key, layer=layer)
         Catalog(self, "Catalog", config=config, target=target)
         Analysts(self, "Analysts", config=config, target=target, key=storage.key)

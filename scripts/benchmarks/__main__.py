@@ -68,6 +68,17 @@ def small_objects(
 
 
 @cli.command()
+def small_batch(rounds: Rounds = 5, json: Json = None) -> None:
+    """The function etl: seconds and memory of a quiet hour's batch, from a cold start (docs/cost.md).
+
+    Deploys the local target for it, and removes it again.
+
+    **Example**: `scripts/bench small-batch --json small-batch.json`
+    """
+    _report({"small-batch": _small_batch(rounds)}, json)
+
+
+@cli.command()
 def cold_start(json: Json = None) -> None:
     """Each function's import in a fresh interpreter, and the code it carries.
 
@@ -108,6 +119,7 @@ def every(records: Records = 1_000_000, json: Json = None) -> None:
         "cold-start": _cold_start,
         "small-objects": lambda: _small_objects(10_000, 5),
         "upsert": lambda: _upsert(200_000, 3),
+        "small-batch": lambda: _small_batch(5),
         "etl": lambda: _etl(records),
         "peers": lambda: _peers(records, 3, figures["etl"]),
         "scaling": lambda: _scaling(3),
@@ -142,6 +154,12 @@ def _small_objects(objects: int, rounds: int) -> Figures:
     from scripts.benchmarks import small_objects
 
     return small_objects.run(objects, rounds)
+
+
+def _small_batch(rounds: int) -> Figures:
+    from scripts.benchmarks import small_batch
+
+    return small_batch.run(runs=rounds, say=messages.print)
 
 
 def _cold_start() -> Figures:

@@ -1,5 +1,7 @@
 """What a cold start of each function costs: importing its handler in a fresh interpreter, and the code it carries.
 
+The budgets are held by tests/integration/test_function_budgets.py, on each function's own packages alone.
+
 The time is a ratio: beside a fresh interpreter that imports boto3 and makes an S3 and a DynamoDB client, in turns with
 it. It is taken twice, since bytecode halves both sides and depends on who imported what before: with all of it
 compiled (``import_ratio``), and with the standard library's alone (``import_ratio_uncompiled``), which is what a
@@ -17,7 +19,6 @@ import sysconfig
 import tempfile
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 BASELINE = "import boto3; boto3.client('s3'); boto3.client('dynamodb')"
@@ -32,28 +33,12 @@ ENVIRONMENT = {
 _TIMED = "import time; began = time.process_time(); {}; print(time.process_time() - began)"
 
 
-class Budget(NamedTuple):
-    """What a function may cost at most."""
-
-    import_ratio: float
-    """Of the compiled import beside the baseline's."""
-    code_kib: int
-    """Of its own asset, unpacked: ``shared/`` and its folder. The layer is budgeted where it is built."""
-
-
-BUDGETS: dict[str, Budget] = {
-    "apply": Budget(1.75, 320),
-    "audit": Budget(1.75, 320),
-    "dispatcher": Budget(0.85, 320),
-    "manifest": Budget(0.85, 320),
-    "poller": Budget(0.9, 320),
-    "webhook": Budget(1.25, 320),
-}
+FUNCTIONS = tuple(sorted(handler.parent.name for handler in (ROOT / "lambdas").glob("*/handler.py")))
 
 
 def run(runs: int = 11) -> dict[str, dict[str, float]]:
     """``import_times`` and ``code_kib`` of each function."""
-    return {name: {**import_times(name, runs), "code_kib": code_kib(name)} for name in BUDGETS}
+    return {name: {**import_times(name, runs), "code_kib": code_kib(name)} for name in FUNCTIONS}
 
 
 def import_times(function: str, runs: int, uncompiled: bool = True) -> dict[str, float]:
@@ -65,7 +50,7 @@ def import_times(function: str, runs: int, uncompiled: bool = True) -> dict[str,
             _import_seconds(statement, PYTHONPYCACHEPREFIX=bytecode)
         figures = _medians(handler, runs, bytecode)
         if uncompiled:
-            _forget_packages(bytecode)
+            forget_packages(bytecode)
             figures |= {f"{name}_uncompiled": value for name, value in _medians(handler, runs, bytecode).items()}
     return figures
 
@@ -82,7 +67,7 @@ def _medians(handler: str, runs: int, bytecode: str) -> dict[str, float]:
     }
 
 
-def _forget_packages(bytecode: str) -> None:
+def forget_packages(bytecode: str) -> None:
     """Leaves the standard library's bytecode: the folder mirrors the sources' absolute paths."""
     for sources in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), str(ROOT)}:
         shutil.rmtree(f"{bytecode}{sources}", ignore_errors=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from scripts.cli import output, replaying
+from scripts.cli import batches, output, replaying
 from scripts.cli.queues import Queue
 from scripts.cli.stage import Options, Stage
 from scripts.cli.waiting import Patience
@@ -87,12 +87,14 @@ def _runs(stage: Stage, streams: Sequence[Stream], began: datetime, timeout: flo
 def etl(
     context: typer.Context,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the job run to end, and tell how.")] = False,
+    glue: Annotated[bool, typer.Option("--glue", help="Have the Glue job do it, however little it is.")] = False,
     timeout: Timeout = 3600,
 ) -> None:
-    """Run the batch job now, over all raw objects that have come in so far.
+    """Do the batches now: all raw objects that have come in so far.
 
-    First waits until the batch queue is drained into manifests (up to the batching window: five minutes on AWS). A run
-    that fails leaves its manifests pending; the next one repeats them and doubles nothing.
+    First waits until the batch queue is drained into manifests (up to the batching window: five minutes on AWS). Then
+    calls the function `etl`, which does a few MiB itself, and starts the Glue job for more. What fails stays pending;
+    it is repeated the next time, and nothing is doubled.
 
     **Example**: `scripts/pousada etl --wait`
     """
@@ -103,15 +105,15 @@ def etl(
     if not manifests:
         output.say("nothing is pending: no raw object has come since the last run")
         return
-    glue = stage.client("glue")
-    try:
-        run = str(glue.start_job_run(JobName=stage.names.glue_job)["JobRunId"])
-    except glue.exceptions.ConcurrentRunsExceededException:
-        fix = "wait for it; it takes what was pending at its start"
-        raise Misconfigured("the job is running already", fix=fix) from None
-    output.say(f"job {stage.names.glue_job}, run {run}: {manifests} manifests")
-    if wait:
-        _await_job(stage, run, manifests, timeout)
+    taken = batches.order(stage, by_glue=glue)
+    if taken.at_work:
+        raise batches.at_work()
+    if taken.stored:
+        output.say(f"stored {taken.stored} batches, {taken.records} records, without Spark")
+    if taken.started:
+        output.say(f"job {stage.names.glue_job}, run {taken.started}: {manifests} manifests")
+        if wait:
+            _await_job(stage, taken.started, pending(stage), timeout)
 
 
 def _drain(queue: Queue, timeout: float) -> None:

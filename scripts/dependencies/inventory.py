@@ -20,13 +20,14 @@ PYTHON_LOCK = ROOT / "requirements.lock"
 NODE_LOCK = ROOT / "package-lock.json"
 USES = {
     "functions": "lambdas/requirements.txt",
+    "function etl": "lambdas/etl/requirements.txt",
     "job": "glue_jobs/requirements.txt",
     "infra": "infra/requirements.txt",
     "scripts": "scripts/requirements.txt",
     "tests": "tests/requirements.txt",
 }
 """Each use with the file of its direct requirements."""
-DEPLOYED = frozenset({"functions", "job"})
+DEPLOYED = frozenset({"functions", "function etl", "job"})
 
 
 class InstallationDiffers(Exception):

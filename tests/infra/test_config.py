@@ -31,6 +31,8 @@ def test_a_stage_says_only_what_differs_from_the_defaults():
         ({"polling": {"schedule": "hourly"}}, "stages.prod-eu-west-1.polling.schedule: String should match"),
         ({"audit": {"days": 0}}, "stages.prod-eu-west-1.audit.days: Input should be greater"),
         ({"audit": {"grace_hours": 0}}, "stages.prod-eu-west-1.audit.grace_hours: Input should be greater"),
+        ({"etl": {"small_batch_mib": 33}}, "stages.prod-eu-west-1.etl.small_batch_mib: Input should be less"),
+        ({"etl": {"small_batch_mib": -1}}, "stages.prod-eu-west-1.etl.small_batch_mib: Input should be greater"),
         ({"log_retention_days": 10}, "stages.prod-eu-west-1.log_retention_days: Input should be"),
         ({"account": "12"}, "stages.prod-eu-west-1.account: String should match"),
         ({"region": "eu-south-2"}, "the stage's name must end with its region, eu-south-2"),

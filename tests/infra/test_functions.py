@@ -1,4 +1,4 @@
-"""The six functions: what they are given, and what they are made of."""
+"""The functions: what they are given, and what they are made of."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from aws_cdk import aws_lambda as lambda_
 from infra.capabilities import function as function_module
 from infra.capabilities.function import code_of
 from shared.settings import EnvironmentModel
-from tests.infra.templates import REPOSITORY, Synthesised
+from tests.infra.templates import REPOSITORY, Resource, Synthesised
 
 pytestmark = pytest.mark.infra
 
-FUNCTIONS = ("apply", "audit", "dispatcher", "manifest", "poller", "webhook")
+FUNCTIONS = ("apply", "audit", "dispatcher", "etl", "manifest", "poller", "webhook")
+MORE_CODE = {"etl": ("glue_jobs",)}
 
 
 def test_every_folder_is_a_function_and_every_function_a_folder(stage: Synthesised):
@@ -52,13 +53,14 @@ def test_every_function_is_traced_and_runs_on_arm(stage: Synthesised):
         assert function["TracingConfig"] == {"Mode": "Active"}
         assert function["Architectures"] == ["arm64"]
         assert function["Runtime"] == "python3.13"
-        assert "ReservedConcurrentExecutions" not in function
 
 
-def test_the_webhook_answers_within_ten_seconds_and_the_poller_works_for_five_minutes(stage: Synthesised):
-    timeouts = {f["FunctionName"]: f["Timeout"] for f in stage.properties("AWS::Lambda::Function").values()}
-    names = stage.config.names
-    assert (timeouts[names.function("webhook")], timeouts[names.function("poller")]) == (10, 300)
+def test_only_the_batches_are_never_done_twice_at_once(stage: Synthesised):
+    functions = stage.properties("AWS::Lambda::Function").values()
+    reserved = {f["FunctionName"]: f.get("ReservedConcurrentExecutions") for f in functions}
+    etl = stage.config.names.function("etl")
+    assert reserved.pop(etl) == 1
+    assert set(reserved.values()) == {None}
 
 
 def test_who_sends_to_the_queue_that_it_reads_is_not_stopped_as_a_loop(stage: Synthesised):
@@ -67,9 +69,29 @@ def test_who_sends_to_the_queue_that_it_reads_is_not_stopped_as_a_loop(stage: Sy
     assert allowed == {stage.config.names.function(name) for name in ("audit", "poller")}
 
 
-def test_on_aws_every_function_has_the_layer(aws_stage: Synthesised):
+@pytest.mark.parametrize(("name", "seconds"), [("webhook", 10), ("poller", 300), ("etl", 900)])
+def test_a_function_has_the_time_that_its_work_takes(stage: Synthesised, name: str, seconds: int):
+    assert stage.named("AWS::Lambda::Function", stage.config.names.function(name))["Timeout"] == seconds
+
+
+def test_on_aws_every_function_has_the_layer_and_etl_arrow_besides(aws_stage: Synthesised):
+    described = {id.partition("/")[2]: p["Description"] for id, p in _layers(aws_stage).items()}
+    common, arrow = "lambdas/requirements.txt", "lambdas/etl/requirements.txt"
+    assert set(described.values()) == {common, arrow}
     for function in aws_stage.properties("AWS::Lambda::Function").values():
-        assert len(function["Layers"]) == 1
+        layers = {described[layer["Ref"]] for layer in function["Layers"]}
+        assert layers == ({common, arrow} if function["Handler"].startswith("lambdas.etl.") else {common})
+
+
+def _layers(stage: Synthesised) -> dict[str, Resource]:
+    return stage.properties("AWS::Lambda::LayerVersion")
+
+
+def test_etl_is_deployed_with_the_jobs_code_and_the_others_without(stage: Synthesised):
+    for function in stage.properties("AWS::Lambda::Function").values():
+        asset = Path(stage.assembly.directory).parent / f"asset.{function['Code']['S3Key'].removesuffix('.zip')}"
+        assert (asset / "shared" / "settings.py").is_file()
+        assert (asset / "glue_jobs" / "etl.py").is_file() == function["Handler"].startswith("lambdas.etl.")
 
 
 class TestCode:
@@ -80,7 +102,8 @@ class TestCode:
         """A small one, with all that must stay out."""
         files = ["shared/__init__.py", "shared/core.py", "lambdas/__init__.py", "lambdas/requirements.txt", "README.md"]
         files += [f"lambdas/{name}/handler.py" for name in FUNCTIONS]
-        files += ["tests/test_core.py", "glue_jobs/etl.py", ".venv/lib/shared/x.py", "node_modules/shared/index.js"]
+        files += ["glue_jobs/__init__.py", "glue_jobs/etl.py", "glue_jobs/requirements.txt"]
+        files += ["tests/test_core.py", ".venv/lib/shared/x.py", "node_modules/shared/index.js"]
         files += ["shared/__pycache__/core.pyc", "lambdas/webhook/__pycache__/handler.pyc"]
         for file in files:
             (tmp_path / "repository" / file).parent.mkdir(parents=True, exist_ok=True)
@@ -89,9 +112,28 @@ class TestCode:
         return tmp_path / "repository"
 
     def test_is_shared_and_its_own_folder_and_nothing_else(self, repository: Path, tmp_path: Path):
-        staged = tmp_path / "cdk.out" / f"asset.{_asset_hashes(tmp_path)['webhook']}"
-        held = sorted(p.relative_to(staged).as_posix() for p in staged.rglob("*") if p.is_file())
-        assert held == ["lambdas/__init__.py", "lambdas/webhook/handler.py", "shared/__init__.py", "shared/core.py"]
+        assert _held(tmp_path, "webhook") == [
+            "lambdas/__init__.py",
+            "lambdas/webhook/handler.py",
+            "shared/__init__.py",
+            "shared/core.py",
+        ]
+
+    def test_of_etl_is_the_jobs_besides(self, repository: Path, tmp_path: Path):
+        assert _held(tmp_path, "etl") == [
+            "glue_jobs/__init__.py",
+            "glue_jobs/etl.py",
+            "lambdas/__init__.py",
+            "lambdas/etl/handler.py",
+            "shared/__init__.py",
+            "shared/core.py",
+        ]
+
+    def test_a_change_in_the_job_redeploys_etl(self, repository: Path, tmp_path: Path):
+        before = _asset_hashes(tmp_path)
+        (repository / "glue_jobs/etl.py").write_text("changed")
+        after = _asset_hashes(tmp_path)
+        assert {name for name in FUNCTIONS if before[name] != after[name]} == {"etl"}
 
     def test_a_change_in_one_function_redeploys_that_one(self, repository: Path, tmp_path: Path):
         before = _asset_hashes(tmp_path)
@@ -109,12 +151,17 @@ class TestCode:
         before = _asset_hashes(tmp_path)
         for file in (
             "tests/test_core.py",
-            "glue_jobs/etl.py",
+            "glue_jobs/requirements.txt",
             "shared/__pycache__/core.pyc",
             "lambdas/requirements.txt",
         ):
             (repository / file).write_text("changed")
         assert _asset_hashes(tmp_path) == before
+
+
+def _held(tmp_path: Path, name: str) -> list[str]:
+    staged = tmp_path / "cdk.out" / f"asset.{_asset_hashes(tmp_path)[name]}"
+    return sorted(p.relative_to(staged).as_posix() for p in staged.rglob("*") if p.is_file())
 
 
 def _asset_hashes(tmp_path: Path) -> dict[str, str]:
@@ -126,7 +173,7 @@ def _asset_hashes(tmp_path: Path) -> dict[str, str]:
         lambda_.Function(
             stack,
             name,
-            code=code_of(name),
+            code=code_of(name, *MORE_CODE.get(name, ())),
             handler="x",
             runtime=function_module.RUNTIME,
             function_name=name,

@@ -82,7 +82,8 @@ class TestQueues:
 
     def test_no_queue_is_forgotten(self, stage: Synthesised):
         names = stage.config.names
-        expected = {*names.queues, *map(names.dead_letters_of, (*names.queues, names.function("dispatcher")))}
+        sources = (*names.queues, names.function("dispatcher"), names.function("etl"))
+        expected = {*names.queues, *map(names.dead_letters_of, sources)}
         assert {queue["QueueName"] for queue in stage.properties("AWS::SQS::Queue").values()} == expected
 
     @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ pytestmark = pytest.mark.infra
 LEFT_OUT = {
     "AWS::Athena::NamedQuery",
     "AWS::Glue::SecurityConfiguration",
-    "AWS::Glue::Trigger",
     "AWS::Lambda::LayerVersion",
     "AWS::WAFv2::WebACL",
     "AWS::WAFv2::WebACLAssociation",
@@ -36,7 +35,18 @@ def test_roles_are_allowed_the_same(local: Synthesised, prod: Synthesised):
     # But to read the wheels, and to write the log that a security configuration encrypts.
     encrypted_log = {"logs:CreateLogGroup", "logs:AssociateKmsKey", "logs:CreateLogStream", "logs:PutLogEvents"}
     assert _actions(prod, "EtlRole") - _actions(local, "EtlRole") == encrypted_log
-    for role in ("Webhook", "Dispatcher", "Poller", "Apply", "Manifest", "Audit", "PollingScheduler", "AuditScheduler"):
+    for role in (
+        "Webhook",
+        "Dispatcher",
+        "Poller",
+        "Apply",
+        "Manifest",
+        "EtlFunction",
+        "Audit",
+        "PollingScheduler",
+        "EtlFunctionScheduler",
+        "AuditScheduler",
+    ):
         assert _actions(local, f"{role}Role") == _actions(prod, f"{role}Role") != set()
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from infra import packages
 from infra.lock import LockedPackage
-from infra.packages import LAYER, WHEELS, PackageArchive
+from infra.packages import ARROW, LAMBDA_LIMIT_BYTES, LAYER, WHEELS, PackageArchive
 from tests.fakes.package_index import PackageIndex
 from tests.infra.templates import REPOSITORY, Synthesised
 
@@ -27,14 +27,16 @@ GLUE_RUNTIME = FUNCTIONS_RUNTIME | {"pyspark", "awsglue"}
 
 both = pytest.mark.parametrize("archive", [LAYER, WHEELS], ids=lambda archive: archive.what)
 
+each = pytest.mark.parametrize("archive", [LAYER, ARROW, WHEELS], ids=lambda archive: archive.what)
 
-@both
+
+@each
 def test_every_package_is_pinned_to_what_the_tests_run_with(archive: PackageArchive):
     for name, version in _pins(archive).items():
         assert metadata.version(name) == version, f"{archive.what}: {name}"
 
 
-@both
+@each
 def test_what_a_package_brings_along_is_pinned_too(archive: PackageArchive):
     pinned = _pins(archive)
     for name in pinned:
@@ -42,23 +44,27 @@ def test_what_a_package_brings_along_is_pinned_too(archive: PackageArchive):
             assert needed in pinned, f"{name} needs {needed}"
 
 
+# A vendor's modules are imported by name (shared/vendors/registry.py); a batch is mapped, and no vendor called.
+BATCH = ["glue_jobs/etl.py", "glue_jobs/batch.py", "shared/vendors/*/mapping.py", "shared/vendors/*/payloads.py"]
+
+
 @pytest.mark.parametrize(
-    ("archive", "roots", "given"),
+    ("archives", "roots", "given"),
     [
-        (LAYER, ["lambdas/**/*.py", "shared/vendors/**/*.py"], FUNCTIONS_RUNTIME),
-        # A vendor's modules are imported by name (shared/vendors/registry.py); the job maps, and calls no vendor.
-        (WHEELS, ["glue_jobs/**/*.py", "shared/vendors/*/mapping.py", "shared/vendors/*/payloads.py"], GLUE_RUNTIME),
+        ([LAYER], ["lambdas/**/*.py", "shared/vendors/**/*.py"], FUNCTIONS_RUNTIME),
+        ([LAYER, ARROW], ["lambdas/etl/*.py", *BATCH], FUNCTIONS_RUNTIME | {"pyspark"}),
+        ([WHEELS], ["glue_jobs/**/*.py", *BATCH], GLUE_RUNTIME),
     ],
-    ids=["layer", "wheels"],
+    ids=["functions", "etl", "job"],
 )
-def test_every_import_of_the_deployed_code_is_in_the_archive(
-    archive: PackageArchive, roots: list[str], given: set[str]
+def test_every_import_of_the_deployed_code_is_in_its_archives(
+    archives: list[PackageArchive], roots: list[str], given: set[str]
 ):
     distributions = metadata.packages_distributions()
-    pinned = _pins(archive)
+    pinned = {name for archive in archives for name in _pins(archive)}
     for module in sorted(_third_party(roots) - given):
         names = {_canonical(name) for name in distributions.get(module, [module])}
-        assert names & pinned.keys(), f"{module} is imported and not in {archive.requirements}"
+        assert names & pinned, f"{module} is imported and not in {[archive.what for archive in archives]}"
 
 
 @pytest.fixture
@@ -74,7 +80,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageIndex:
     return index
 
 
-@both
+@each
 def test_an_archive_holds_what_the_lock_says_its_list_brings_along(archive: PackageArchive, index: PackageIndex):
     lock = index.lock({"inn": f"-r {archive.requirements}", "linen": "inn", "spa": "-r tests/requirements.txt"})
     names = zipfile.ZipFile(replace(archive, lock=lock).build()).namelist()
@@ -84,7 +90,7 @@ def test_an_archive_holds_what_the_lock_says_its_list_brings_along(archive: Pack
     )
 
 
-@both
+@each
 def test_a_package_of_other_bytes_than_the_lock_says_is_refused(
     archive: PackageArchive, index: PackageIndex, capfd: pytest.CaptureFixture[str]
 ):
@@ -95,7 +101,7 @@ def test_a_package_of_other_bytes_than_the_lock_says_is_refused(
     assert re.search(r"linen.*hash|hash.*linen", capfd.readouterr().err, re.IGNORECASE | re.DOTALL)
 
 
-@both
+@each
 def test_a_package_that_another_needs_and_the_lock_lacks_is_refused(
     archive: PackageArchive, index: PackageIndex, capfd: pytest.CaptureFixture[str]
 ):
@@ -110,6 +116,7 @@ def test_an_archive_is_named_by_its_packages_and_its_platform(index: PackageInde
     before = first.file_name
     assert replace(first).file_name == before
     assert replace(first, platform="x86_64 3.13").file_name != before
+    assert replace(first, unused=("package.py",)).file_name != before
 
     index.lock({"inn": "-r lambdas/requirements.txt", "spa": "-r tests/requirements.txt"})
     assert first.file_name == before  # what it does not hold does not matter
@@ -134,6 +141,35 @@ def test_an_archive_is_built_once(index: PackageIndex):
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize(
+    ("unused", "budget_mb", "told"),
+    [
+        (("package.py",), 0.0, None),
+        (("gone/*",), None, "gone/\\*: there is nothing"),
+        ((), 0.0, "0.0 MB, and a budget"),
+    ],
+)
+def test_an_archive_is_built_without_what_is_unused_and_within_its_budget(
+    index: PackageIndex, unused: tuple[str, ...], budget_mb: float | None, told: str | None
+):
+    lock = index.lock({"inn": "-r lambdas/requirements.txt"})
+    archive = PackageArchive(
+        "layer", "lambdas/requirements.txt", "aarch64", ".zip", _fill, lock, unused=unused, budget_mb=budget_mb
+    )
+    if told:
+        with pytest.raises(ValueError, match=told):
+            archive.build()
+        assert list(packages.BUILT.iterdir()) == []
+    else:
+        assert zipfile.ZipFile(archive.build()).namelist() == []
+
+
+def test_the_layers_of_any_function_fit_into_lambda_with_room_for_its_code():
+    assert LAYER.budget_mb
+    assert ARROW.budget_mb
+    assert (LAYER.budget_mb + ARROW.budget_mb) * 1e6 < 0.8 * LAMBDA_LIMIT_BYTES
+
+
 def test_a_build_that_fails_leaves_no_archive(index: PackageIndex):
     def fail(packages: list[LockedPackage], folder: Path) -> None:
         _fill(packages, folder)
@@ -148,13 +184,14 @@ def test_the_assembly_holds_the_command_and_not_the_archive(aws_stage: Synthesis
     assets = Path(aws_stage.assembly.directory).glob("*.assets.json")
     text = " ".join(path.read_text() for path in assets)
     assert LAYER.file_name.removesuffix(".zip") in text
+    assert ARROW.file_name.removesuffix(".zip") in text
     assert WHEELS.file_name in text
     assert re.search(r'"executable": \[\s*"python3",\s*"-m",\s*"infra.packages",\s*"wheels"\s*\]', text)
 
 
 def _fill(_packages: list[LockedPackage], folder: Path) -> None:
     (folder / "python").mkdir()
-    (folder / "python" / "package.py").write_text("")
+    (folder / "python" / "package.py").write_text("pass\n")
 
 
 def _pins(archive: PackageArchive) -> dict[str, str]:

@@ -43,6 +43,7 @@ def test_who_lands_raw_objects_may_put_them_in_its_own_folders_only(stage: Synth
         ("LivePathApplyRole", "pousada/{stage}/database"),
         ("EtlRole", "pousada/{stage}/database"),
         ("DailyAuditRole", "pousada/{stage}/database"),
+        ("EtlFunctionRole", "pousada/{stage}/database"),
     ],
 )
 def test_a_role_reads_its_own_kind_of_secret_only(stage: Synthesised, role: str, secret: str):
@@ -70,6 +71,7 @@ def test_the_key_is_used_through_s3_and_dynamodb_only(stage: Synthesised):
     ("role", "action", "target"),
     [
         ("PollingSchedulerRole", "lambda:InvokeFunction", "Dispatcher"),
+        ("EtlFunctionSchedulerRole", "lambda:InvokeFunction", "EtlFunction"),
         ("DailyAuditSchedulerRole", "sqs:SendMessage", "DailyAuditWorkQueue"),
     ],
 )
@@ -113,6 +115,18 @@ def test_the_audit_reads_the_raw_lake_and_the_manifests_and_no_other_objects(sta
         if "s3:ListBucket" in words(s["Action"]) and names.work_bucket in json.dumps(s["Resource"])
     ]
     assert listing["Condition"] == {"StringLike": {"s3:prefix": "manifests/*"}}
+
+
+def test_the_function_etl_may_do_what_the_job_may_do_with_batches_and_start_that_job(stage: Synthesised):
+    more = _permissions(stage, "EtlFunctionRole") - _permissions(stage, "/EtlRole")
+    of_platform = {(a, on) for a, on in more if a.startswith(("xray:", "logs:")) or "EtlFunctionDeadLetters" in on}
+    starting = dict(more - of_platform)
+    assert starting.keys() == {"glue:GetJobRuns", "glue:StartJobRun"}
+    assert all(f":job/{stage.config.names.glue_job}" in resource for resource in starting.values())
+
+
+def _permissions(stage: Synthesised, role: str) -> set[tuple[str, str]]:
+    return {(a, on) for s in stage.allowed(role) for a in words(s["Action"]) for on in words(s["Resource"])}
 
 
 def _resources(stage: Synthesised, role: str, action: str) -> list[str]:

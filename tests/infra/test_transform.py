@@ -98,13 +98,31 @@ class TestJob:
         assert encryption["CloudWatchEncryption"]["CloudWatchEncryptionMode"] == "SSE-KMS"
         assert encryption["JobBookmarksEncryption"]["JobBookmarksEncryptionMode"] == "CSE-KMS"
 
-    def test_runs_every_hour_on_aws_and_when_asked_locally(self, aws_stage: Synthesised, local: Synthesised):
-        (trigger,) = aws_stage.properties("AWS::Glue::Trigger").values()
-        assert (trigger["Schedule"], trigger["StartOnCreation"]) == ("cron(15 * * * ? *)", True)
-        assert local.properties("AWS::Glue::Trigger") == {}
-
     def test_really_runs_locally(self, local: Synthesised):
         job = local.named("AWS::Glue::Job", local.config.names.glue_job)
         assert job["Command"]["Name"] == "pythonshell"
         # The embedded AWS counts seconds, and no more than these.
         assert job["Timeout"] == 600
+
+
+class TestFunction:
+    def test_is_called_every_hour_on_aws_and_when_asked_locally(self, aws_stage: Synthesised, local: Synthesised):
+        for stage, state in ((aws_stage, "ENABLED"), (local, "DISABLED")):
+            schedule = stage.named("AWS::Scheduler::Schedule", stage.config.names.named("etl"))
+            assert (schedule["ScheduleExpression"], schedule["State"]) == ("cron(15 * * * ? *)", state)
+            assert "EtlFunction" in json.dumps(schedule["Target"]["Arn"])
+
+    def test_and_the_job_go_by_the_same_limit(self, stage: Synthesised):
+        names = stage.config.names
+        function = stage.named("AWS::Lambda::Function", names.function("etl"))["Environment"]["Variables"]
+        job = stage.named("AWS::Glue::Job", names.glue_job)["DefaultArguments"]
+        limit = str(stage.config.etl.small_batch_mib * 2**20)
+        assert function["SMALL_BATCH_BYTES"] == job["--SMALL_BATCH_BYTES"] == limit
+
+    def test_does_every_batch_by_spark_locally_where_spark_is_to_be_tried(self, local: Synthesised, prod: Synthesised):
+        assert (local.config.etl.small_batch_mib, prod.config.etl.small_batch_mib) == (0, 8)
+
+    def test_that_fails_leaves_a_dead_letter(self, stage: Synthesised):
+        function = stage.named("AWS::Lambda::Function", stage.config.names.function("etl"))
+        assert "DeadLetters" in json.dumps(function["DeadLetterConfig"]["TargetArn"])
+        assert stage.named("AWS::SQS::Queue", stage.config.names.dead_letters_of(stage.config.names.function("etl")))

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import cache
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import boto3
@@ -26,6 +27,7 @@ from lambdas.apply import handler as apply_handler
 from lambdas.audit import handler as audit_handler
 from lambdas.audit import telemetry as audit_telemetry
 from lambdas.audit.workplace import workplace as audit_workplace
+from lambdas.etl import handler as etl_handler
 from lambdas.manifest import handler as manifest_handler
 from lambdas.webhook import handler as webhook_handler
 from scripts.cli import replaying
@@ -64,6 +66,8 @@ class Place(NamedTuple):
     """Raw keys whose events it has taken."""
     told: set[Any]
     """What an audit has reported."""
+    runs: list[str]
+    """The Glue job's, which go on."""
 
 
 class Scenario(NamedTuple):
@@ -175,6 +179,47 @@ def rows_files_and_manifests(place: Place) -> dict[str, Any]:
     return {"rows": rows(place), "lake": lake, "manifests": sorted(manifests(place))}
 
 
+# -- The function etl ------------------------------------------------------------------------------
+
+
+def land_with_the_job(place: Place) -> None:
+    """One manifest pending, which is more than the function does itself; and a Glue whose runs go on."""
+
+    def answer(model: Any, **_: Any) -> tuple[Any, dict[str, Any]] | None:
+        if model.service_model.service_name != "glue":
+            return None
+        if model.name == "GetJobRuns":
+            return said(JobRuns=[{"Id": run, "JobRunState": "RUNNING"} for run in place.runs])
+        if place.runs:
+            return said(Error={"Code": "ConcurrentRunsExceededException", "Message": "one runs already"})
+        place.runs.append("jr_1")
+        return said(JobRunId="jr_1")
+
+    # Not for glue alone: what is registered for less is asked before the points are counted.
+    boto3._get_default_session().events.register("before-call", answer)
+    event = RawEvent(minutes(0), RawEvent.Detail(RawEvent.Detail.Bucket(place.aws.raw), ObjectAddress(page_key(), 100)))
+    Manifests(place.aws.work, boto3.client("s3")).add(manifest_of([event]))
+
+
+def said(**parsed: Any) -> tuple[Any, dict[str, Any]]:
+    status = 400 if "Error" in parsed else 200
+    return SimpleNamespace(status_code=status), {**parsed, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+def start_job(place: Place) -> bool:
+    """What it does itself are the same calls as the batch job's: it runs the same code."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("GLUE_JOB", "etl")
+        environment.setenv("SMALL_BATCH_BYTES", "0")
+        taken = etl_handler.handle({}, lambda_context(900_000))
+    return bool(taken["started"] or taken["at_work"])
+
+
+def runs_and_manifests(place: Place) -> dict[str, Any]:
+    """There is one run, and no manifest is gone."""
+    return {"runs": list(place.runs), "manifests": manifests(place)}
+
+
 # -- Replay ----------------------------------------------------------------------------------------
 
 
@@ -261,6 +306,7 @@ SCENARIOS: dict[str, Scenario] = {
     "apply": Scenario(land, apply, rows, forget_apply, 30),
     "manifest": Scenario(nothing, make_manifest, manifests, manifest_handler._manifests.cache_clear, 1),
     "batch job": Scenario(land_with_manifests, run_job, rows_files_and_manifests, forget_job, 50),
+    "etl function": Scenario(land_with_the_job, start_job, runs_and_manifests, lambda: None, 4),
     "replay": Scenario(watch_the_bus, replay, replayed, lambda: None, 3),
     "audit": Scenario(lose_a_row, audit, reported, audit_workplace.cache_clear, 18, changes_nothing=True),
 }
@@ -270,7 +316,7 @@ SCENARIOS: dict[str, Scenario] = {
 def place(database: str) -> Iterator[Place]:
     with psycopg.connect(database, autocommit=True) as connection, storing_aws(database) as aws:
         connection.execute(f"TRUNCATE {', '.join(f'hotel.{table}' for table in TABLES.values())}")
-        yield Place(aws, connection, set(), set())
+        yield Place(aws, connection, set(), set(), [])
 
 
 @contextmanager

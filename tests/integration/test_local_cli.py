@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,13 +20,17 @@ from typer.testing import CliRunner
 
 from scripts.cli.app import app
 from scripts.cli.stage import Options, Stage
+from scripts.cli.waiting import Patience
 from scripts.local.embedded_aws import EmbeddedAws
+from scripts.local.environment import ROOT
 from shared.model.mapping import Refusal
 from shared.names import Names
+from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.poll_orders import decode
 from shared.pipeline.sync_runs import SyncRun
 from shared.storage import postgres, quarantine
 from shared.storage.integrations import Integration
+from shared.storage.manifests import Manifests
 from shared.storage.raw_lake import RawLake
 from shared.storage.sync_state import Cursors, SyncRuns
 from shared.streams import Stream
@@ -435,6 +443,55 @@ def test_etl_has_nothing_to_do_where_nothing_is_pending(operator: Operator) -> N
     assert "nothing is pending" in result.stderr
 
 
+@pytest.fixture(scope="module")
+def etl_function(operator: Operator) -> None:
+    """The function itself, which is to have the Glue job do everything."""
+    environment = {
+        "RAW_BUCKET": NAMES.raw_bucket,
+        "PROCESSED_BUCKET": NAMES.processed_bucket,
+        "WORK_BUCKET": NAMES.work_bucket,
+        "INTEGRATIONS_TABLE": NAMES.integrations_table,
+        "DATABASE_SECRET": NAMES.database_secret,
+        "SMALL_BATCH_BYTES": "0",
+        "GLUE_JOB": NAMES.glue_job,
+    }
+    operator.client("lambda").create_function(
+        FunctionName=NAMES.function("etl"),
+        Runtime="python3.13",
+        Role="arn:aws:iam::000000000000:role/any",
+        Handler="lambdas.etl.handler.handle",
+        Code={"ZipFile": _code("shared", "glue_jobs", "lambdas")},
+        Environment={"Variables": environment},
+        Timeout=60,
+    )
+
+
+def _code(*packages: str) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as zipped:
+        for source in (path for package in packages for path in (ROOT / package).rglob("*.py")):
+            zipped.write(source, source.relative_to(ROOT))
+    return archive.getvalue()
+
+
+@pytest.fixture
+def pending_manifest(operator: Operator) -> Iterator[str]:
+    manifest = Manifest("20260301T120000Z-0123456789abcdef", NOW, (ObjectAddress(KEY, 1),))
+    key = Manifests(NAMES.work_bucket, operator.client("s3")).add(manifest)
+    yield key
+    operator.client("s3").delete_object(Bucket=NAMES.work_bucket, Key=key)
+
+
+@contextmanager
+def job(operator: Operator, script: str) -> Iterator[None]:
+    """The Glue job, which does what ``script`` says."""
+    operator.client("s3").put_object(Bucket=NAMES.work_bucket, Key="job.py", Body=script.encode())
+    command = {"Name": "pythonshell", "ScriptLocation": f"s3://{NAMES.work_bucket}/job.py"}
+    operator.client("glue").create_job(Name=NAMES.glue_job, Role="any", Command=command)
+    yield
+    operator.client("glue").delete_job(JobName=NAMES.glue_job)
+
+
 @pytest.mark.parametrize(
     ("script", "exit_code", "said"),
     [
@@ -442,21 +499,53 @@ def test_etl_has_nothing_to_do_where_nothing_is_pending(operator: Operator) -> N
         ("import sys; print('manifest a.json: bucket missing', file=sys.stderr); sys.exit(1)", 1, "bucket missing"),
     ],
 )
+@pytest.mark.usefixtures("etl_function", "pending_manifest")
 def test_etl_waits_for_the_job_and_tells_how_it_ended(
     operator: Operator, script: str, exit_code: int, said: str
 ) -> None:
-    s3, glue = operator.client("s3"), operator.client("glue")
-    s3.put_object(Bucket=NAMES.work_bucket, Key="job.py", Body=script.encode())
-    s3.put_object(Bucket=NAMES.work_bucket, Key="manifests/pending/a.json", Body=b"{}")
-    command = {"Name": "pythonshell", "ScriptLocation": f"s3://{NAMES.work_bucket}/job.py"}
-    glue.create_job(Name=NAMES.glue_job, Role="any", Command=command)
+    with job(operator, script):
+        result = operator.run("etl", "--wait", "--timeout", "30")
 
-    result = operator.run("etl", "--wait", "--timeout", "30")
-
-    glue.delete_job(JobName=NAMES.glue_job)
-    s3.delete_object(Bucket=NAMES.work_bucket, Key="manifests/pending/a.json")
     assert result.exit_code == exit_code, result.stderr
     assert said in result.stderr
+
+
+@pytest.mark.usefixtures("etl_function", "pending_manifest")
+def test_etl_beside_a_run_of_the_job_says_that_the_batches_are_being_done(operator: Operator, tmp_path: Path) -> None:
+    at_work = tmp_path / "at-work"
+    at_work.touch()
+    wait = f"import pathlib, time\nwhile pathlib.Path({str(at_work)!r}).exists(): time.sleep(0.05)"
+
+    with job(operator, wait):
+        try:
+            first = operator.run("etl")
+            again = operator.run("etl", "--wait")
+        finally:
+            at_work.unlink()
+        runs = operator.client("glue").get_job_runs(JobName=NAMES.glue_job)["JobRuns"]
+        Patience(30, 0.1).until(lambda: ended(operator, runs[-1]["Id"]), "the run's end")
+
+    assert first.exit_code == 0, first.stderr
+    assert f"run {runs[-1]['Id']}" in first.stderr
+    assert again.exit_code == 1
+    assert "being done already" in again.stderr
+
+
+def ended(operator: Operator, run: str) -> bool:
+    state = operator.client("glue").get_job_run(JobName=NAMES.glue_job, RunId=run)["JobRun"]["JobRunState"]
+    return bool(state == "SUCCEEDED")
+
+
+@pytest.mark.usefixtures("etl_function")
+def test_etl_tells_what_the_function_fails_by(operator: Operator) -> None:
+    operator.client("s3").put_object(Bucket=NAMES.work_bucket, Key="manifests/pending/a.json", Body=b"{}")
+
+    with job(operator, "print('done')"):
+        result = operator.run("etl", "--wait")
+
+    operator.client("s3").delete_object(Bucket=NAMES.work_bucket, Key="manifests/pending/a.json")
+    assert result.exit_code == 1
+    assert "not a manifest" in result.stderr
 
 
 def test_a_stage_that_is_not_deployed_says_so(operator: Operator) -> None:

@@ -1,4 +1,4 @@
-"""The functions' cold start: what each imports, how long that takes, and how much code it carries."""
+"""The functions' cold start: what each imports. Its time and size are held by test_function_budgets.py."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import sys
 import pytest
 
 from scripts.benchmarks import cold_start, webhook
-from scripts.benchmarks.cold_start import BUDGETS, ENVIRONMENT, ROOT
+from scripts.benchmarks.bars import BARS
+from scripts.benchmarks.cold_start import ENVIRONMENT, FUNCTIONS, ROOT
 
 # Of the batch job, the checks and the tools: no function has a use for them.
 NEVER = {"pyarrow", "numpy", "pandas", "pyspark", "alembic", "sqlalchemy", "typer", "rich", "moto", "yaml"}
 # What is too heavy for a caller that waits five seconds, and what only other functions need.
 NOT_WHILE_A_VENDOR_WAITS = NEVER | {"pydantic", "httpx", "psycopg", "tenacity", "aws_xray_sdk"}
+BATCHES = {"etl": {"pyarrow", "numpy"}}
 
-EACH_FUNCTION = pytest.mark.parametrize("function", BUDGETS)
+EACH_FUNCTION = pytest.mark.parametrize("function", FUNCTIONS)
 
 
 def imported(function: str, environment: dict[str, str]) -> set[str]:
@@ -32,13 +34,9 @@ def imported(function: str, environment: dict[str, str]) -> set[str]:
     return set(json.loads(run.stdout))
 
 
-def test_every_function_has_a_budget() -> None:
-    assert set(BUDGETS) == {handler.parent.name for handler in (ROOT / "lambdas").glob("*/handler.py")}
-
-
 @EACH_FUNCTION
 def test_a_handler_imports_nothing_heavy(function) -> None:
-    heavy = NOT_WHILE_A_VENDOR_WAITS if function == "webhook" else NEVER
+    heavy = NOT_WHILE_A_VENDOR_WAITS if function == "webhook" else NEVER - BATCHES.get(function, set())
     assert heavy & imported(function, {**os.environ, **ENVIRONMENT}) == set()
 
 
@@ -48,16 +46,12 @@ def test_a_handler_is_imported_without_an_environment(function) -> None:
     assert "lambdas" in imported(function, {"PATH": os.environ["PATH"], **region})
 
 
-@EACH_FUNCTION
-def test_a_cold_import_stays_within_its_budget(function) -> None:
-    ratio = cold_start.import_times(function, runs=3, uncompiled=False)["import_ratio"]
+def test_the_webhook_function_s_import_costs_little_more_than_the_sdk_s() -> None:
+    ratio = cold_start.import_times("webhook", runs=5, uncompiled=False)["import_ratio"]
 
-    assert 0.5 < ratio <= BUDGETS[function].import_ratio
-
-
-@EACH_FUNCTION
-def test_a_function_carries_no_more_code_than_its_budget(function) -> None:
-    assert 0 < cold_start.code_kib(function) <= BUDGETS[function].code_kib
+    # Below 1 it would have measured something else: the handler imports all that the baseline does. The
+    # uncompiled ratio is the benchmark's to report: too near the bar to be held on a busy machine.
+    assert 1 < ratio <= BARS["webhook"]["import_ratio"].most
 
 
 def test_the_webhook_benchmark_gives_its_figures() -> None:

@@ -231,7 +231,7 @@ def test_the_runbook_has_every_finding_of_the_audit_and_no_other() -> None:
     assert found == set(get_args(audit.Kind))
 
 
-@pytest.mark.parametrize("queue", [*Names("", "").queues, Names("", "").function("dispatcher")])
+@pytest.mark.parametrize("queue", [*Names("", "").queues, *map(Names("", "").function, ("dispatcher", "etl"))])
 def test_the_runbook_has_a_section_for_every_dead_letter_queue(queue: str) -> None:
     assert f"dead-letters-{queue.strip('-')}" in anchors(RUNBOOK)
 

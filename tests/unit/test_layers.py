@@ -49,6 +49,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("shared/storage/shortcut.py", "shared.vendors.registry", "storage knows no vendor"),
         ("shared/shortcut.py", "lambdas.webhook.handler", "shared knows nothing of who uses it"),
         ("lambdas/apply/shortcut.py", "lambdas.webhook.handler", "a function's folder is its own"),
+        ("lambdas/apply/shortcut.py", "glue_jobs.etl", "do not import one another"),
+        ("lambdas/etl/shortcut.py", "glue_jobs.cluster", "do not import one another"),
         ("scripts/shortcut.py", "lambdas.webhook.handler", "do not import one another"),
     ],
 )

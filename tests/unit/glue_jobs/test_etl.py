@@ -48,7 +48,7 @@ class FakeJob:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, job: FakeJob) -> list[Outcome]:
-    monkeypatch.setattr(etl, "_Job", lambda *_: job)
+    monkeypatch.setattr(etl, "Job", lambda *_: job)
     return etl.run(None, None)  # type: ignore[arg-type]
 
 
@@ -79,7 +79,7 @@ def test_a_small_batch_is_done_here_and_a_large_one_by_spark_that_is_asked_for_t
     monkeypatch.setattr(etl, "in_this_process", by("here"))
     monkeypatch.setattr(etl.boto3, "client", lambda name: None)
     monkeypatch.setattr(etl, "plan_of", lambda settings, upsert: Plan("", "", "", {}, upsert=False))
-    job = etl._Job(settings(100), started, upsert=False)
+    job = etl.Job(settings(100), started, upsert=False)
     job.manifests = Manifests()  # type: ignore[assignment]
     for number, size in enumerate((100, 101, 1)):
         job.take(manifest(number, size))

@@ -1,0 +1,82 @@
+"""The function ``etl``: does a quiet hour's batches itself, and starts the Glue job for the others."""
+
+from __future__ import annotations
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_glue as glue
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.capabilities.etl_job import may_store_batches
+from infra.capabilities.function import PousadaFunction, arrow_layer
+from infra.capabilities.permissions import allow
+from infra.capabilities.queues import DeadLetterQueue
+from infra.capabilities.schedule import add_schedule
+from infra.config import StageConfig
+from infra.target import Target
+
+# The longest that Lambda has: what takes longer is the Glue job's.
+_TIMEOUT = Duration.minutes(15)
+# One whole processor. Of the memory a batch at the limit takes less than a third (docs/cost.md).
+_MEMORY_MIB = 1769
+
+
+class EtlFunction(Construct):
+    """The function, its dead letters and the schedule before it."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        target: Target,
+        key: kms.IKey,
+        layer: lambda_.LayerVersion | None,
+        job: glue.CfnJob,
+    ) -> None:
+        super().__init__(scope, id)
+        self.etl = self._function(config, layer, job)
+        may_store_batches(self.etl.role, config, key)
+        arn = Stack.of(self).format_arn(service="glue", resource="job", resource_name=config.names.glue_job)
+        allow(self.etl.role, "glue:GetJobRuns", "glue:StartJobRun", on=[arn])
+        add_schedule(
+            self,
+            "Hourly",
+            config=config,
+            target=target,
+            name="etl",
+            group="etl",
+            expression=config.etl.schedule,
+            description="Pending manifests to PostgreSQL and Parquet",
+            action="lambda:InvokeFunction",
+            arn=self.etl.function.function_arn,
+        )
+
+    def _function(self, config: StageConfig, layer: lambda_.LayerVersion | None, job: glue.CfnJob) -> PousadaFunction:
+        names = config.names
+        return PousadaFunction(
+            self,
+            "Function",
+            folder="etl",
+            config=config,
+            layer=layer,
+            more_layers=[arrow_layer(Stack.of(self))] if layer else [],
+            more_code=["glue_jobs"],
+            timeout=_TIMEOUT,
+            memory_mib=_MEMORY_MIB,
+            # Two would merge the same manifests into different batches.
+            at_once=1,
+            environment={
+                "RAW_BUCKET": names.raw_bucket,
+                "PROCESSED_BUCKET": names.processed_bucket,
+                "WORK_BUCKET": names.work_bucket,
+                "INTEGRATIONS_TABLE": names.integrations_table,
+                "DATABASE_SECRET": names.database_secret,
+                "SMALL_BATCH_BYTES": str(config.etl.small_batch_bytes),
+                "GLUE_JOB": job.ref,
+            },
+            # The scheduler does not wait for the answer; what fails three times would be gone.
+            dead_letter_queue=DeadLetterQueue(self, "DeadLetters", source=names.function("etl")),
+        )

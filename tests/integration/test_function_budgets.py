@@ -1,0 +1,105 @@
+"""What a cold start costs each function: its size unpacked, and the time to import it, within a budget of its own.
+
+Each is imported on the packages of its layers alone, without what is pruned of them. What an import costs is processor
+time, beside importing boto3 and making two clients of it; the sizes are those of this machine's packages, whose
+libraries are larger than those for arm64 (docs/cost.md has both).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from infra.packages import ARROW, LAMBDA_LIMIT_BYTES, LAYER, PackageArchive
+from infra.pruning import unpacked_bytes
+from scripts.benchmarks.cold_start import BASELINE, ENVIRONMENT
+from tests.packages import Unpacked, unpack
+
+
+class Budget(NamedTuple):
+    megabytes: float
+    """Code and layers, unpacked."""
+    imports: float
+    """Of the baseline."""
+    layers: tuple[PackageArchive, ...] = (LAYER,)
+    more_code: tuple[str, ...] = ()
+
+
+BUDGETS = {
+    "apply": Budget(40, 2.2),
+    "audit": Budget(40, 2.2),
+    "dispatcher": Budget(40, 1.0),
+    "etl": Budget(200, 3.2, (LAYER, ARROW), ("glue_jobs",)),
+    "manifest": Budget(40, 1.0),
+    "poller": Budget(40, 1.2),
+    "webhook": Budget(40, 1.5),
+}
+_RUNS = 3
+
+
+@pytest.fixture(scope="module")
+def of_most(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
+    """All functions on the layer that all of them have: their code is theirs, the packages are not imported twice."""
+    folders = [f"lambdas/{name}" for name, budget in BUDGETS.items() if budget.layers == (LAYER,)]
+    return unpack(tmp_path_factory.mktemp("most"), (LAYER,), "shared", *folders)
+
+
+@pytest.fixture(scope="module")
+def of_etl(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
+    return unpack(tmp_path_factory.mktemp("etl"), (LAYER, ARROW), "shared", "glue_jobs", "lambdas/etl")
+
+
+@pytest.fixture
+def unpacked(request: pytest.FixtureRequest, name: str) -> Unpacked:
+    found: Unpacked = request.getfixturevalue("of_etl" if name == "etl" else "of_most")
+    return found
+
+
+def seconds(place: Unpacked, statement: str) -> float:
+    """Processor time of the quickest of some fresh interpreters: what else the machine does only ever adds to it."""
+    timed = f"import time; began = time.process_time(); {statement}; print(time.process_time() - began)"
+    runs = [place.run(timed, **ENVIRONMENT) for _ in range(_RUNS)]
+    assert [run.stderr for run in runs if run.returncode] == []
+    return min(float(run.stdout.split()[-1]) for run in runs)
+
+
+@pytest.fixture(scope="module")
+def baseline(of_most: Unpacked) -> float:
+    return seconds(of_most, BASELINE)
+
+
+def test_every_function_has_a_budget() -> None:
+    folders = {init.parent.name for init in (Path(__file__).parents[2] / "lambdas").glob("*/__init__.py")}
+    assert folders == BUDGETS.keys()
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_a_function_is_as_small_as_its_budget(name: str, unpacked: Unpacked, record_property) -> None:
+    budget = BUDGETS[name]
+    code = [unpacked.code / folder for folder in ("shared", f"lambdas/{name}", *budget.more_code)]
+    megabytes = sum(map(without_bytecode, (*code, *unpacked.layers))) / 1e6
+    record_property("megabytes", round(megabytes, 1))
+    assert budget.megabytes / 2 < megabytes <= budget.megabytes < LAMBDA_LIMIT_BYTES / 1e6
+
+
+def without_bytecode(folder: Path) -> int:
+    """Layers are built without; here some is left of earlier runs."""
+    return unpacked_bytes(folder) - sum(path.stat().st_size for path in folder.rglob("*.pyc"))
+
+
+@pytest.mark.parametrize("name", BUDGETS)
+def test_a_function_is_imported_on_its_own_packages_within_its_budget(
+    name: str, unpacked: Unpacked, baseline: float, record_property
+) -> None:
+    ratio = seconds(unpacked, f"import lambdas.{name}.handler") / baseline
+    record_property("import_ratio", round(ratio, 2))
+    assert BUDGETS[name].imports / 3 < ratio <= BUDGETS[name].imports
+
+
+def test_what_is_pruned_is_missed_by_a_test(tmp_path: Path) -> None:
+    """A package that is needed, left out: the import above would fail."""
+    place = unpack(tmp_path, (LAYER,), "shared", "lambdas/etl", "glue_jobs")
+    run = place.run("import lambdas.etl.handler", **ENVIRONMENT)
+    assert "No module named 'pyarrow'" in run.stderr
