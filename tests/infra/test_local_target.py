@@ -58,7 +58,7 @@ def test_the_job_finds_the_checkout_and_the_embedded_aws(local: Synthesised):
 
 def test_nothing_happens_by_itself(local: Synthesised):
     states = [schedule["State"] for schedule in local.properties("AWS::Scheduler::Schedule").values()]
-    assert states == ["DISABLED", "DISABLED"]
+    assert states == ["DISABLED", "DISABLED", "DISABLED"]
 
 
 def _types(stage: Synthesised) -> Counter[str]:

@@ -62,7 +62,7 @@ def test_who_needs_no_secret_reads_none(stage: Synthesised, role: str):
 def test_the_key_is_used_through_s3_and_dynamodb_only(stage: Synthesised):
     services = [f"{service}.{stage.config.region}.amazonaws.com" for service in ("s3", "dynamodb")]
     using = [s for _, s in stage.statements() if any(a.startswith("kms:") for a in words(s["Action"]))]
-    assert len(using) == 7
+    assert len(using) == 8
     for statement in using:
         assert statement["Condition"] == {"StringEquals": {"kms:ViaService": services}}
 

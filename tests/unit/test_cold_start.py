@@ -17,7 +17,7 @@ from scripts.benchmarks.cold_start import ENVIRONMENT, FUNCTIONS, ROOT
 NEVER = {"pyarrow", "numpy", "pandas", "pyspark", "alembic", "sqlalchemy", "typer", "rich", "moto", "yaml"}
 # What is too heavy for a caller that waits five seconds, and what only other functions need.
 NOT_WHILE_A_VENDOR_WAITS = NEVER | {"pydantic", "httpx", "psycopg", "tenacity", "aws_xray_sdk"}
-BATCHES = {"etl": {"pyarrow", "numpy"}}
+BATCHES = {"etl": {"pyarrow", "numpy", "pandas"}}  # Arrow asks for pandas, where it is installed
 
 EACH_FUNCTION = pytest.mark.parametrize("function", FUNCTIONS)
 
