@@ -49,9 +49,9 @@ def test_a_handler_is_imported_without_an_environment(function) -> None:
 def test_the_webhook_function_s_import_costs_little_more_than_the_sdk_s() -> None:
     ratio = cold_start.import_times("webhook", runs=5, uncompiled=False)["import_ratio"]
 
-    # Below 1 it would have measured something else: the handler imports all that the baseline does. The
+    # Far below 1 it would have measured something else: the handler imports all that the baseline does. The
     # uncompiled ratio is the benchmark's to report: too near the bar to be held on a busy machine.
-    assert 1 < ratio <= BARS["webhook"]["import_ratio"].most
+    assert 0.8 < ratio <= BARS["webhook"]["import_ratio"].most
 
 
 def test_the_webhook_benchmark_gives_its_figures() -> None:
