@@ -34,7 +34,7 @@ def read(decoder: Decoder, text: bytes) -> Any:
         message, fix = explained(error)
         told = f"{error} {error.facts} {message} {fix}"
         assert CANARY not in told
-        assert len(message.splitlines()) == 1
+        assert "\n" not in message
         return None
     decoder.use(record)
     return record
@@ -86,7 +86,7 @@ def test_any_file_is_rows_and_refusals_and_no_traceback(entity: str, data: st.Da
     assert result.exit_code in (0, 1)
     assert isinstance(result.exception, SystemExit | None)
     assert CANARY not in result.stderr
-    for line in result.stdout.splitlines():
+    for line in filter(None, result.stdout.split("\n")):
         assert json.loads(line)["entity"]
 
 

@@ -73,13 +73,13 @@ def test_a_seed_is_refused_as_it_was(function: Function, seed: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("position", ["vendor", "propertyId", "event"])
-@pytest.mark.parametrize("text", hostile.TRAVERSALS, ids=ascii)
-def test_no_path_leads_anywhere(function: Function, position: str, text: str) -> None:
-    event = proxy_event()
-    event["pathParameters"][position] = text
+def test_no_path_leads_anywhere(function: Function, position: str) -> None:
+    for text in hostile.TRAVERSALS:
+        event = proxy_event()
+        event["pathParameters"][position] = text
 
-    assert assert_refused(function, event) == 404
-    assert function.store.reads == []
+        assert assert_refused(function, event) == 404
+        assert function.store.reads == []
 
 
 @given(call=hostile.signed_calls())
