@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -135,7 +136,58 @@ def crash_points() -> Iterator[CrashPoints]:
     with pytest.MonkeyPatch.context() as patch:
         points.watch_postgresql(patch)
         patch.setattr(time, "sleep", lambda seconds: None)
+        patch.setattr(_Watching, "points", points)
         yield points
+
+
+# -- Clients ---------------------------------------------------------------------------------------
+
+
+class _Watching:
+    points: CrashPoints | None = None
+    """Whoever counts the calls at present."""
+
+
+_KEPT = ("s3", "dynamodb", "secretsmanager", "sqs")
+
+
+@contextmanager
+def kept_clients(session: boto3.Session) -> Iterator[None]:
+    """A client is made once for all runs inside, of ``session``: making one takes longer than most that a run does.
+
+    It remembers nothing of what it was asked. One with a configuration of its own, which may bid it to, is made anew
+    each time, and so is one of a service that a test may answer for. Those that are watched are others than those that
+    a test prepares and looks with.
+    """
+    kept: dict[tuple[bool, str, str], Any] = {}
+    make = {"client": boto3.client, "resource": boto3.resource}
+
+    def get(kind: str, service: str, **how: Any) -> Any:
+        if how or service not in _KEPT:
+            return make[kind](service, **how)
+        watched = _Watching.points is not None
+        if (watched, kind, service) not in kept:
+            made = kept[watched, kind, service] = getattr(session, kind)(service)
+            if watched:
+                _watch((made if kind == "client" else made.meta.client).meta.events)
+        return kept[watched, kind, service]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boto3, "client", partial(get, "client"))
+        patch.setattr(boto3, "resource", partial(get, "resource"))
+        yield
+
+
+def _watch(events: Any) -> None:
+    def before(**call: Any) -> Any:
+        return _Watching.points and _Watching.points._before_aws(**call)
+
+    def after(**call: Any) -> None:
+        if _Watching.points:
+            _Watching.points._after_aws(**call)
+
+    events.register_first("before-call", before)
+    events.register_last("after-call", after)
 
 
 def until_done(points: CrashPoints, work: Callable[[], bool], tries: int = 5) -> None:

@@ -34,8 +34,8 @@ from shared.storage.secrets import Secrets, WebhookSecret
 from tests.deliveries import PROPERTY as WEBHOOK_PROPERTY
 from tests.deliveries import SECRET, lambda_context, proxy_event
 from tests.factories import GIVEN, envelope, minutes, page_key, record, webhook_key
-from tests.fakes.crash_points import FAULTS, Fault, crash_points, until_done
-from tests.integration.moto_aws import RAW_BUCKET
+from tests.fakes.crash_points import FAULTS, Fault, crash_points, kept_clients, until_done
+from tests.integration.moto_aws import RAW_BUCKET, fresh_session
 from tests.integration.storing_aws import Resources, created, sqs_event, storing_aws
 from tests.integration.test_two_paths import text_of
 
@@ -231,6 +231,12 @@ def run(scenario: Scenario, database: str, at: int = 0, fault: Fault = FAULTS[0]
         assert struck or not at
         scenario.forget()
         return scenario.state(where), calls
+
+
+@pytest.fixture(autouse=True)
+def clients() -> Iterator[None]:
+    with kept_clients(fresh_session()):
+        yield
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
