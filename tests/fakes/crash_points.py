@@ -1,8 +1,8 @@
-"""Every call that a function or job makes to AWS and to PostgreSQL, counted; and a fault at any one of them.
+"""Every call that a function or job makes to AWS, to PostgreSQL and to a vendor, counted; and a fault at any of them.
 
-The recording adapter sits where all calls pass: botocore's events, and psycopg's wait for the server's answer. A fault
-comes before the call takes effect or after it. One that kills is final: the process makes no further call, and its
-connections break, until it is started again.
+The recording adapter sits where all calls pass: botocore's events, psycopg's wait for the server's answer, and httpx's
+transport. A fault comes before the call takes effect or after it. One that kills is final: the process makes no
+further call, and its connections break, until it is started again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import boto3
+import httpx
 import psycopg
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -39,6 +40,9 @@ FAULTS = (
     Fault("throttled", kills=False, after=False, code="ThrottlingException"),
     Fault("timeout after", kills=False, after=True),
 )
+
+
+_STATUSES = {"InternalError": 500, "ThrottlingException": 429}
 
 
 class CrashPoints:
@@ -107,6 +111,26 @@ class CrashPoints:
                 self._kill()
             raise ReadTimeoutError(endpoint_url="http://as.told")
 
+    # -- The vendor's API --------------------------------------------------------------------------
+
+    def watch_http(self, patch: pytest.MonkeyPatch) -> None:
+        handle, points = httpx.HTTPTransport.handle_request, self
+
+        def watched(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+            fault = points._struck_by(f"http {request.method} {request.url.path}")
+            if fault is None:
+                return handle(transport, request)
+            answer = handle(transport, request) if fault.after else None
+            if answer:
+                answer.read()
+            if fault.kills:
+                points._kill()
+            if fault.after:
+                raise httpx.ReadTimeout("as told", request=request)
+            return httpx.Response(_STATUSES[fault.code], headers={"Retry-After": "0"})
+
+        patch.setattr(httpx.HTTPTransport, "handle_request", watched)
+
     # -- PostgreSQL --------------------------------------------------------------------------------
 
     def watch_postgresql(self, patch: pytest.MonkeyPatch) -> None:
@@ -135,6 +159,7 @@ def crash_points() -> Iterator[CrashPoints]:
     points.watch_aws()
     with pytest.MonkeyPatch.context() as patch:
         points.watch_postgresql(patch)
+        points.watch_http(patch)
         patch.setattr(time, "sleep", lambda seconds: None)
         patch.setattr(_Watching, "points", points)
         yield points
