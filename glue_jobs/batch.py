@@ -26,7 +26,7 @@ from glue_jobs.outcome import Outcome
 from shared.errors import NotFound, Page, Refuse, Retry
 from shared.model import arrow
 from shared.model.columns import ENTITIES
-from shared.model.mapping import MappingContext, Refusal
+from shared.model.mapping import MappingContext, Refusal, Row
 from shared.pipeline.by_column import FEWEST, Chunk, map_chunks, map_small
 from shared.pipeline.envelope import lines
 from shared.pipeline.manifest import Manifest, ObjectAddress
@@ -192,25 +192,38 @@ class _Tables:
     def __init__(self) -> None:
         self.rows = 0
         self._tables: dict[tuple[str, str], list[pa.Table]] = defaultdict(list)
+        self._alone: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        """Rows that were mapped record by record: a table for each small object would cost more than all else."""
 
     def add(self, chunk: Chunk, batch: Batch) -> None:
         for entity, table in chunk.tables.items():
             self._add(entity, chunk.source, table)
         for entity, rows in chunk.mapped.rows.items():
             if rows:  # rows and refusals of one raw object are of one vendor
-                self._add(entity, rows[0].source, arrow.table(entity, rows))
+                self._add_alone(entity, rows[0].source, rows)
         refusals = chunk.mapped.refusals
         if refusals:
-            rows = quarantined_rows(refusals, batch.created_at)
-            self._add("quarantine", refusals[0].vendor, arrow.table("quarantine", rows))
+            self._add_alone("quarantine", refusals[0].vendor, quarantined_rows(refusals, batch.created_at))
 
     def _add(self, entity: str, source: str, table: pa.Table) -> None:
         if table.num_rows:
             self._tables[entity, source].append(table)
             self.rows += table.num_rows
 
+    def _add_alone(self, entity: str, source: str, rows: list[Row]) -> None:
+        alone = self._alone[entity, source]
+        alone += rows
+        self.rows += len(rows)
+        if len(alone) >= CHUNK_LINES:
+            self._gather(entity, source)
+
+    def _gather(self, entity: str, source: str) -> None:
+        self._tables[entity, source].append(arrow.table(entity, self._alone.pop((entity, source))))
+
     def take(self) -> Iterator[tuple[tuple[str, str], pa.Table]]:
         """Everything added so far, by entity and source; then begins anew."""
+        for entity, source in list(self._alone):
+            self._gather(entity, source)
         for of_what, tables in self._tables.items():
             yield of_what, pa.concat_tables(tables)
         self._tables.clear()

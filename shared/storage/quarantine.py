@@ -19,8 +19,8 @@ _RECORD = """
         raw_key, raw_line, raw_received_at, mapping_version)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (id) DO UPDATE SET record_entity = excluded.record_entity, external_id = excluded.external_id,
-        reason = excluded.reason, field = excluded.field, mapping_version = excluded.mapping_version,
-        last_seen = excluded.last_seen, resolved_at = NULL
+        reason = excluded.reason, field = excluded.field, raw_received_at = excluded.raw_received_at,
+        mapping_version = excluded.mapping_version, last_seen = excluded.last_seen, resolved_at = NULL
 """
 _RESOLVE = """
     UPDATE hotel.quarantine SET resolved_at = clock_timestamp()

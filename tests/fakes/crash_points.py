@@ -1,8 +1,8 @@
-"""Every call that a function or job makes to AWS and to PostgreSQL, counted; and a fault at any one of them.
+"""Every call that a function or job makes to AWS, to PostgreSQL and to a vendor, counted; and a fault at any of them.
 
-The recording adapter sits where all calls pass: botocore's events, and psycopg's wait for the server's answer. A fault
-comes before the call takes effect or after it. One that kills is final: the process makes no further call, and its
-connections break, until it is started again.
+The recording adapter sits where all calls pass: botocore's events, psycopg's wait for the server's answer, and httpx's
+transport. A fault comes before the call takes effect or after it. One that kills is final: the process makes no
+further call, and its connections break, until it is started again.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import boto3
+import httpx
 import psycopg
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -38,6 +40,9 @@ FAULTS = (
     Fault("throttled", kills=False, after=False, code="ThrottlingException"),
     Fault("timeout after", kills=False, after=True),
 )
+
+
+_STATUSES = {"InternalError": 500, "ThrottlingException": 429}
 
 
 class CrashPoints:
@@ -111,6 +116,26 @@ class CrashPoints:
                 self._kill()
             raise ReadTimeoutError(endpoint_url="http://as.told")
 
+    # -- The vendor's API --------------------------------------------------------------------------
+
+    def watch_http(self, patch: pytest.MonkeyPatch) -> None:
+        handle, points = httpx.HTTPTransport.handle_request, self
+
+        def watched(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+            fault = points._struck_by(f"http {request.method} {request.url.path}")
+            if fault is None:
+                return handle(transport, request)
+            answer = handle(transport, request) if fault.after else None
+            if answer:
+                answer.read()
+            if fault.kills:
+                points._kill()
+            if fault.after:
+                raise httpx.ReadTimeout("as told", request=request)
+            return httpx.Response(_STATUSES[fault.code], headers={"Retry-After": "0"})
+
+        patch.setattr(httpx.HTTPTransport, "handle_request", watched)
+
     # -- PostgreSQL --------------------------------------------------------------------------------
 
     def watch_postgresql(self, patch: pytest.MonkeyPatch) -> None:
@@ -139,11 +164,63 @@ def crash_points() -> Iterator[CrashPoints]:
     points.watch_aws()
     with pytest.MonkeyPatch.context() as patch:
         points.watch_postgresql(patch)
+        points.watch_http(patch)
         patch.setattr(time, "sleep", lambda seconds: None)
+        patch.setattr(_Watching, "points", points)
         try:
             yield points
         finally:
             points.leave_aws()
+
+
+# -- Clients ---------------------------------------------------------------------------------------
+
+
+class _Watching:
+    points: CrashPoints | None = None
+    """Whoever counts the calls at present."""
+
+
+_KEPT = ("s3", "dynamodb", "secretsmanager", "sqs")
+
+
+@contextmanager
+def kept_clients(session: boto3.Session) -> Iterator[None]:
+    """A client is made once for all runs inside, of ``session``: making one takes longer than most that a run does.
+
+    It remembers nothing of what it was asked. One with a configuration of its own, which may bid it to, is made anew
+    each time, and so is one of a service that a test may answer for. Those that are watched are others than those that
+    a test prepares and looks with.
+    """
+    kept: dict[tuple[bool, str, str], Any] = {}
+    make = {"client": boto3.client, "resource": boto3.resource}
+
+    def get(kind: str, service: str, **how: Any) -> Any:
+        if how or service not in _KEPT:
+            return make[kind](service, **how)
+        watched = _Watching.points is not None
+        if (watched, kind, service) not in kept:
+            made = kept[watched, kind, service] = getattr(session, kind)(service)
+            if watched:
+                _watch((made if kind == "client" else made.meta.client).meta.events)
+        return kept[watched, kind, service]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boto3, "client", partial(get, "client"))
+        patch.setattr(boto3, "resource", partial(get, "resource"))
+        yield
+
+
+def _watch(events: Any) -> None:
+    def before(**call: Any) -> Any:
+        return _Watching.points and _Watching.points._before_aws(**call)
+
+    def after(**call: Any) -> None:
+        if _Watching.points:
+            _Watching.points._after_aws(**call)
+
+    events.register_first("before-call", before)
+    events.register_last("after-call", after)
 
 
 def until_done(points: CrashPoints, work: Callable[[], bool], tries: int = 5) -> None:

@@ -33,12 +33,12 @@ def moto_aws() -> Iterator[None]:
         environment.delenv("AWS_PROFILE", raising=False)
         for name, value in ENVIRONMENT.items():
             environment.setenv(name, value)
-        environment.setattr(boto3, "DEFAULT_SESSION", _fresh_session())
+        environment.setattr(boto3, "DEFAULT_SESSION", fresh_session())
         _make_resources()
         yield
 
 
-def _fresh_session() -> boto3.Session:
+def fresh_session() -> boto3.Session:
     session = botocore.session.get_session()
     session.register_component("data_loader", _LOADER)
     return boto3.Session(botocore_session=session)

@@ -22,9 +22,14 @@ def polling_aws() -> Iterator[None]:
         environment.setenv("INTEGRATIONS_TABLE", INTEGRATIONS_TABLE)
         environment.setenv("SYNC_STATE_TABLE", SYNC_STATE_TABLE)
         _make_table(INTEGRATIONS_TABLE, "property_id", "vendor")
-        _make_table(SYNC_STATE_TABLE, "pk", "sk")
-        environment.setenv("POLL_QUEUE_URL", boto3.client("sqs").create_queue(QueueName=POLL_QUEUE)["QueueUrl"])
+        environment.setenv("POLL_QUEUE_URL", make_polling_resources())
         yield
+
+
+def make_polling_resources() -> str:
+    """What polling has beside the integrations; returns the queue's URL."""
+    _make_table(SYNC_STATE_TABLE, "pk", "sk")
+    return str(boto3.client("sqs").create_queue(QueueName=POLL_QUEUE)["QueueUrl"])
 
 
 def table(name: str) -> Any:

@@ -1,5 +1,5 @@
-"""At every call to AWS and to PostgreSQL a process may die, or the call fail, before or after its effect: what comes
-back is done again, and the end is the undisturbed run's.
+"""At every call to AWS, to PostgreSQL and to a vendor a process may die, or the call fail, before or after its effect:
+what comes back is done again, and the end is the undisturbed run's.
 
 A function or job joins by its line in ``SCENARIOS``. All points are tried, and all faults at each.
 """
@@ -30,21 +30,24 @@ from lambdas.audit.workplace import workplace as audit_workplace
 from lambdas.etl import handler as etl_handler
 from lambdas.manifest import handler as manifest_handler
 from lambdas.webhook import handler as webhook_handler
-from scripts.cli import replaying
+from scripts.cli import quarantine_commands, replaying
+from scripts.cli.stage import Stage
 from shared.model.columns import TABLES
 from shared.names import webhook_secret_name
 from shared.pipeline import audit_window
 from shared.pipeline.audit_orders import EveryHotel, HotelAudit
 from shared.pipeline.manifest import ObjectAddress, RawEvent, manifest_of
 from shared.settings import read
+from shared.storage import quarantine
 from shared.storage.manifests import Manifests
 from shared.storage.raw_lake import RawLake, RawObject
 from shared.storage.secrets import Secrets, WebhookSecret
 from tests.deliveries import PROPERTY as WEBHOOK_PROPERTY
 from tests.deliveries import SECRET, lambda_context, proxy_event
 from tests.factories import GIVEN, PROPERTY, RECEIVED, envelope, minutes, page_key, record, webhook_key
-from tests.fakes.crash_points import FAULTS, Fault, crash_points, until_done
-from tests.integration.moto_aws import RAW_BUCKET
+from tests.fakes.crash_points import FAULTS, Fault, crash_points, kept_clients, until_done
+from tests.integration import crash_scenarios
+from tests.integration.moto_aws import RAW_BUCKET, fresh_session
 from tests.integration.storing_aws import Resources, created, sqs_event, storing_aws
 from tests.integration.test_two_paths import text_of
 
@@ -301,6 +304,44 @@ def reported(place: Place) -> Any:
     return told, orders
 
 
+# -- Retry of what is quarantined ------------------------------------------------------------------
+
+LATE_HOTEL = "ES-MAD-002"
+REFUSED = [webhook_key(delivery=str(number), property_id=LATE_HOTEL) for number in range(3)]
+
+
+def refuse(place: Place) -> None:
+    """Deliveries of a hotel that is onboarded only when they have been refused."""
+    forget_apply()
+    for number, key in enumerate(REFUSED):
+        sent = record("booking", reservation_id=f"RSV-{number}", property_id=LATE_HOTEL)
+        place.aws.land(key, [envelope(sent, None, event="reservation.created", property_id=LATE_HOTEL)])
+    apply_handler.handle(sqs_event(*map(created, REFUSED)), lambda_context())
+    assert len(list(quarantine.waiting(place.connection))) == len(REFUSED)
+    place.aws.onboard(LATE_HOTEL)
+    watch_the_bus(place)
+
+
+def retry(place: Place) -> bool:
+    """As an operator does: the command again, until it ends well."""
+    names = SimpleNamespace(raw_bucket=place.aws.raw, database_secret=place.aws.secret)
+    session = SimpleNamespace(client=lambda service, endpoint_url: boto3.client(service))
+    stage = Stage(names, session)  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replaying, "BATCH", 2)
+        quarantine_commands.retry(SimpleNamespace(obj=SimpleNamespace(open=lambda: stage)))  # type: ignore[arg-type]
+    return True
+
+
+def resolved(place: Place) -> dict[str, Any]:
+    """What comes of the events that the bus has taken."""
+    apply_handler.handle(sqs_event(*map(created, sorted(place.bus))), lambda_context())
+    assert list(quarantine.waiting(place.connection)) == []
+    return rows(place)
+
+
+POLL, DISPATCH, REDRIVE = crash_scenarios.Poll(), crash_scenarios.Dispatch(), crash_scenarios.Redrive()
+
 SCENARIOS: dict[str, Scenario] = {
     "webhook": Scenario(allow_webhooks, deliver, landed, webhook_handler.receiver.cache_clear, 4),
     "apply": Scenario(land, apply, rows, forget_apply, 30),
@@ -309,6 +350,10 @@ SCENARIOS: dict[str, Scenario] = {
     "etl function": Scenario(land_with_the_job, start_job, runs_and_manifests, lambda: None, 4),
     "replay": Scenario(watch_the_bus, replay, replayed, lambda: None, 3),
     "audit": Scenario(lose_a_row, audit, reported, audit_workplace.cache_clear, 18, changes_nothing=True),
+    "quarantine retry": Scenario(refuse, retry, resolved, forget_apply, 9),
+    "dispatcher": Scenario(DISPATCH.prepare, DISPATCH.work, DISPATCH.state, DISPATCH.forget, DISPATCH.at_least),
+    "poller": Scenario(POLL.prepare, POLL.work, POLL.state, POLL.forget, POLL.at_least),
+    "redrive": Scenario(REDRIVE.prepare, REDRIVE.work, REDRIVE.state, REDRIVE.forget, REDRIVE.at_least),
 }
 
 
@@ -345,6 +390,18 @@ def run(scenario: Scenario, where: Place, at: int = 0, fault: Fault = FAULTS[0])
     assert struck or not at
     scenario.forget()
     return scenario.state(where), calls
+
+
+@pytest.fixture(scope="module", autouse=True)
+def vendor() -> Iterator[None]:
+    with POLL.served():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def clients() -> Iterator[None]:
+    with kept_clients(fresh_session()):
+        yield
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
