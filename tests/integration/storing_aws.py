@@ -96,6 +96,14 @@ class Resources:
         )
         Integrations(boto3.resource("dynamodb").Table(self.integrations)).put(integration)
 
+    def break_time_zone(self, property_id: str) -> None:
+        """As no code of ours would write it."""
+        boto3.resource("dynamodb").Table(self.integrations).update_item(
+            Key={"property_id": property_id, "vendor": "hostpms"},
+            UpdateExpression="SET time_zone = :none",
+            ExpressionAttributeValues={":none": "Europe"},
+        )
+
     def land(self, key: str, lines: Iterable[bytes]) -> str:
         """A raw object of envelopes: a delivery's one, or a page's."""
         RawLake(self.raw, boto3.client("s3")).put(key, factories.page(lines).rstrip())

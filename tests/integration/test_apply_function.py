@@ -166,7 +166,8 @@ def test_a_database_that_is_down_has_every_message_come_back(aws, connection, mo
 
 
 def test_a_hotel_whose_integration_is_broken_comes_back_alone(aws, connection) -> None:
-    aws.onboard("ES-MAD-001", "Europe/Nowhere")
+    aws.onboard("ES-MAD-001")
+    aws.break_time_zone("ES-MAD-001")
     other = created(
         aws.land(page_key(property_id="ES-MAD-001"), [envelope(record("booking"), property_id="ES-MAD-001")])
     )

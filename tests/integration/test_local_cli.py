@@ -327,7 +327,9 @@ def test_removed_a_reader_is_out_and_may_come_again(operator: Operator, added: R
 
 
 def test_dead_letters_are_listed_and_sent_back(operator: Operator, messages: Callable[[str], list[str]]) -> None:
-    event = json.dumps({"detail": {"bucket": {"name": "raw"}, "object": {"key": KEY, "size": 1}}})
+    event = json.dumps(
+        {"time": "2026-03-01T10:30:00Z", "detail": {"bucket": {"name": "raw"}, "object": {"key": KEY, "size": 1}}}
+    )
     send(operator, NAMES.dead_letters_of(NAMES.live_queue), event)
 
     listed = operator.run("dead-letters", "list", "live")

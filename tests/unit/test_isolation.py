@@ -213,12 +213,13 @@ def test_a_key_begins_with_its_prefix_and_has_its_depth(maker: Maker, data: st.D
 @EACH_MAKER
 @given(data=st.data())
 def test_two_hotels_have_no_key_in_common(maker: Maker, data: st.DataObject) -> None:
-    """Nor does one's prefix begin another's."""
+    """Nor does one's folder begin another's key."""
     one, other = (tuple(data.draw(SEGMENTS) for _ in range(places(maker))) for _ in range(2))
     assume(one[: places(maker) - maker.more] != other[: places(maker) - maker.more])
 
     assert maker.make(*one) != maker.make(*other)
-    assert not maker.make(*one).startswith(maker.prefix.format(*other))
+    if maker.prefix.endswith("/"):
+        assert not maker.make(*one).startswith(maker.prefix.format(*other))
 
 
 @EACH_MAKER
