@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from scripts.cli import payload_files, queues, replaying, stage
+from scripts.cli import payload_files, queues, stage
 from scripts.local import state
 from shared.errors import Malformed
 from shared.pipeline import audit, envelope, manifest, poll_orders, raw_keys
@@ -131,7 +131,7 @@ def announced(event: RawEvent) -> None:
     store = FakeStore()
     applied = apply_objects([key], FakeRawLake({key: b"{}"}).many, factories.context, store)
     assert not applied.failed
-    assert replaying._day(key)
+    raw_keys.day_of(key)
     for refusal in store.refusals:
         assert parquet_key("quarantine", refusal.vendor, "batch", factories.RECEIVED, 0).count("/") == 5
         assert len(refusal.raw_key.encode()) <= 1024
