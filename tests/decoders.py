@@ -21,7 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 from scripts.cli import payload_files, queues, stage
 from scripts.local import state
 from shared.errors import Malformed
-from shared.pipeline import audit, envelope, manifest, poll_orders, raw_keys
+from shared.pipeline import audit, audit_orders, envelope, manifest, poll_orders, raw_keys
 from shared.pipeline.live import apply_objects
 from shared.pipeline.manifest import Manifest, RawEvent
 from shared.pipeline.poll_orders import PollOrder
@@ -147,6 +147,14 @@ def ordered(order: PollOrder) -> None:
     assert 2.0 ** (order.idle_legs + 1) > 0
 
 
+def audited(order: audit_orders.Order) -> None:
+    if isinstance(order, audit_orders.HotelAudit):
+        assert order.prefix == f"{order.vendor}/{order.property_id}/"
+        assert order.prefix.count("/") == 2
+        assert ".." not in order.prefix.split("/")
+        assert raw_keys.before_day(f"{order.prefix}polling/booking/x", order.since).startswith(order.prefix)
+
+
 def carried(one: envelope.Envelope[Any]) -> None:
     assert envelope.decode(envelope.encode(one)).payload is not None
     assert one.received_at.astimezone(UTC)
@@ -194,6 +202,14 @@ EVENT = sample(
     time="2024-03-01T10:30:00Z",
     detail={"bucket": {"name": "raw"}, "object": {"key": factories.webhook_key(), "size": 100, "etag": "x"}},
 )
+AUDIT_ORDER = sample(
+    audit="hotel",
+    vendor="hostpms",
+    property_id=factories.PROPERTY,
+    since="2024-03-01",
+    settled_before="2024-03-01T10:30:00Z",
+    after=factories.page_key(),
+)
 ORDER = sample(
     vendor="hostpms",
     property_id=factories.PROPERTY,
@@ -222,6 +238,7 @@ DECODERS: dict[str, Decoder] = {
     "raw event": Decoder(EVENT, manifest.read_event, announced),
     "raw event as text": Decoder(EVENT, lambda text: manifest.read_event(text.decode("utf-8", "replace")), announced),
     "poll order": Decoder(ORDER, poll_orders.decode, ordered),
+    "audit order": Decoder(AUDIT_ORDER, audit_orders.decode, audited),
     "delivery id": Decoder(b'{"event_id": "e", "data": {"a": 1}}', partial(webhook.delivery_id, {})),
     **{
         f"payload of a {entity}": Decoder(text.encode(), partial(payloads.decode, entity=entity))

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from shared.decoding import UNREADABLE
 from shared.errors import Malformed, NotFound, PousadaError, Refuse, Unmappable
 from shared.model.columns import ENTITIES
 from shared.model.identity import record_id
@@ -281,10 +282,6 @@ class Page:
 
 _REFUSED = (Unmappable, Malformed, NotFound)
 """What a record is refused by."""
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises on a text."""
-
-
 _NUL = rb"\u0000"
 _NUL_CHARACTER = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # behind an even number of backslashes it is no escape
 
