@@ -33,6 +33,9 @@ class Report(msgspec.Struct):
     records: int
     rows: int
     refused: int
+    repeated: int
+    """Objects that several batches took unasked, as when a queue delivers twice: harmless."""
+    replayed: int
     found: dict[str, int]
     """Kind of finding → how many. Empty: nothing was lost."""
     findings: list[Finding]
@@ -91,7 +94,7 @@ def _audited(stage: Stage, since: datetime, prefix: str, until: datetime) -> Rep
         database.close()
     return Report(
         since, until, totals.objects, totals.young, totals.records, totals.rows, totals.refused,
-        dict(totals.found), findings,
+        totals.repeated, totals.replayed, dict(totals.found), findings,
     )  # fmt: skip
 
 
@@ -111,6 +114,8 @@ def _show(report: Report) -> None:
         ("records", report.records),
         ("rows they lead to", report.rows),
         ("records refused", report.refused),
+        ("raw objects batched more than once", report.repeated),
+        ("raw objects replayed", report.replayed),
     )
     output.table(f"audit since {report.since:%Y-%m-%d}", ("what", "count"), seen)
     columns = ("finding", "raw object", "line", "entity", "row", "reason")

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import Any
 
 from shared.errors import NotFound, StoreUnavailable
+from shared.pipeline.manifest import REPLAY
 from shared.storage.raw_lake import RawLake, RawObject
 
-SOURCE = "pousada.replay"
 DETAIL_TYPE = "Object Created"
 BATCH = 10
 """The most that one PutEvents takes."""
@@ -42,7 +42,7 @@ def replay(
 
 def entry(bucket: str, item: RawObject) -> dict[str, str]:
     detail = {"bucket": {"name": bucket}, "object": {"key": item.key, "size": item.size}}
-    return {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}
+    return {"Source": REPLAY, "DetailType": DETAIL_TYPE, "Detail": json.dumps(detail)}
 
 
 def _put(events: Any, entries: list[dict[str, str]], pause: Callable[[float], None]) -> None:

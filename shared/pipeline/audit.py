@@ -1,7 +1,8 @@
 """The ledger: proof, for any period, that no raw record was lost on its way (``pousada audit``).
 
 Every raw object is to be in a batch that is done, and every record in it to be a row, an older version of one, or in
-the quarantine. The raw lake is read again and mapped again: what is believed is the bytes, and not what any step said
+the quarantine. In exactly one batch, but for replays, which are told apart, and for what was announced twice, which is
+counted. The raw lake is read again and mapped again: what is believed is the bytes, and not what any step said
 of itself.
 """
 
@@ -54,6 +55,10 @@ class Totals:
     records: int = 0
     rows: int = 0
     refused: int = 0
+    repeated: int = 0
+    """Objects that several batches took without being asked to."""
+    replayed: int = 0
+    """Objects that a batch took, or took again, for a replay."""
     found: Counter[str] = field(default_factory=Counter)
 
 
@@ -92,7 +97,16 @@ class Batches:
     """Which raw objects are in a batch, by the manifests that are done and those that are pending."""
 
     def __init__(self, done: Iterable[Manifest], pending: Iterable[Manifest]) -> None:
-        self.done = {address.key for manifest in done for address in manifest.objects}
+        taken: Counter[str] = Counter()
+        self.replayed: set[str] = set()
+        for address in (address for manifest in done for address in manifest.objects):
+            if address.replayed:
+                self.replayed.add(address.key)
+            else:
+                taken[address.key] += 1
+        self.done = self.replayed.union(taken)
+        # No finding: a queue may deliver twice, and a vendor's next try overwrites the one before and is announced too.
+        self.repeated = {key for key, times in taken.items() if times > 1}
         self.pending = {address.key for manifest in pending for address in manifest.objects}
 
     def judge(self, key: str) -> Finding | None:
@@ -126,6 +140,8 @@ def audit(
 
 
 def _lost(keys: Sequence[str], batches: Batches, books: Books, totals: Totals) -> Iterator[Finding]:
+    totals.repeated += len(batches.repeated.intersection(keys))
+    totals.replayed += len(batches.replayed.intersection(keys))
     for key in keys:
         if finding := batches.judge(key):
             yield finding

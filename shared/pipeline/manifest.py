@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import groupby
+from operator import attrgetter
 from typing import Annotated
 
 import msgspec
@@ -37,10 +39,16 @@ _LARGEST_OBJECT = 50 * 1024**4
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class ObjectAddress(msgspec.Struct, frozen=True, order=True):
+REPLAY = "pousada.replay"
+"""An event's source, where the operator asks for an object once more; what lands is announced by S3."""
+
+
+class ObjectAddress(msgspec.Struct, frozen=True, order=True, omit_defaults=True):
     key: str
     size: Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_OBJECT)]
     """Bytes as stored."""
+    replayed: bool = False
+    """Of a manifest's: nothing but a replay announced it."""
 
     def __post_init__(self) -> None:
         # What S3 has no key for, it is asked for in vain at every try: one such address would hold up its whole batch.
@@ -60,6 +68,11 @@ class RawEvent(msgspec.Struct, frozen=True):
 
     time: Instant
     detail: Detail
+    source: str = "aws.s3"
+
+    @property
+    def address(self) -> ObjectAddress:
+        return msgspec.structs.replace(self.detail.object, replayed=self.source == REPLAY)
 
     def __post_init__(self) -> None:
         in_calendar(self.time)
@@ -112,7 +125,7 @@ def read_event(message: str | bytes) -> RawEvent:
 def manifest_of(events: Sequence[RawEvent]) -> Manifest:
     """The manifest of ``events`` (at least one); an object that was announced twice is in it once."""
     newest = max(event.time for event in events).astimezone(UTC)
-    return _manifest(newest, (event.detail.object for event in events))
+    return _manifest(newest, (event.address for event in events))
 
 
 def merged(manifests: Iterable[Manifest]) -> Iterator[Manifest]:
@@ -149,12 +162,19 @@ def _merge(manifests: Sequence[Manifest]) -> Manifest:
 
 
 def _manifest(created_at: datetime, addresses: Iterable[ObjectAddress], merged_from: tuple[str, ...] = ()) -> Manifest:
-    # Sorted first: which of two announcements of one object counts must not depend on the order they came in.
-    objects = tuple({address.key: address for address in sorted(addresses)}.values())
+    objects = tuple(_each_once(addresses))
     batch_id = f"{created_at:%Y%m%dT%H%M%SZ}-{_digest(address.key for address in objects)}"
     # Where an older manifest has nothing that a newer lacks, the two together have the newer's name, and stand in
     # its place: it is not among those to be removed.
     return Manifest(batch_id, created_at, objects, tuple(other for other in merged_from if other != batch_id))
+
+
+def _each_once(addresses: Iterable[ObjectAddress]) -> Iterator[ObjectAddress]:
+    # Sorted first: which of two announcements of one object counts must not depend on the order they came in.
+    for _, group in groupby(sorted(addresses), attrgetter("key")):
+        announced = list(group)
+        replayed = all(address.replayed for address in announced)
+        yield msgspec.structs.replace(announced[-1], replayed=replayed)
 
 
 def _digest(keys: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from shared.errors import StoreUnavailable
 from shared.model.columns import TABLES
@@ -153,6 +154,25 @@ def test_an_object_in_no_batch_and_one_whose_batch_is_not_done_are_found(lake) -
     lake.land({key: bookings(number) for number, key in enumerate(keys)})
     found, _ = lake.audit(done=keys[:1], pending=keys[1:2])
     assert found == [Finding("batch_not_done", keys[1]), Finding("not_in_a_batch", keys[2])]
+
+
+def test_an_object_in_several_batches_is_counted_and_told_apart_by_who_asked_for_it() -> None:
+    first, again = manifest("landed", "twice", "replayed", "both"), manifest("twice", "both")
+    asked = [ObjectAddress(key, 1, replayed=True) for key in ("replayed", "both", "only replayed")]
+    batches = Batches(iter([first, again, structs.replace(first, objects=tuple(asked))]), [])
+    assert (batches.repeated, batches.replayed) == ({"twice", "both"}, {"replayed", "both", "only replayed"})
+    assert batches.done == {"landed", "twice", "replayed", "both", "only replayed"}
+
+
+def test_what_was_batched_twice_or_replayed_is_no_finding(lake) -> None:
+    keys = [page_key(page=number) for number in range(4)]
+    lake.land({key: bookings(number) for number, key in enumerate(keys)})
+    replay = structs.replace(manifest(), objects=(ObjectAddress(keys[1], 1, replayed=True),))
+    batches = Batches([manifest(*keys), manifest(keys[0], "of before"), replay], [])
+    objects, totals = [RawObject(key, 1) for key in keys], Totals()
+    exists, ledger = {*keys, "of before"}.__contains__, Ledger(lake.database)
+    assert list(audit(objects, batches, lake.raw.many, factories.context, exists, ledger, minutes(60), totals)) == []
+    assert (totals.objects, totals.repeated, totals.replayed) == (4, 1, 1)
 
 
 def test_a_raw_object_that_is_gone_is_found_by_its_batch(lake) -> None:

@@ -77,6 +77,27 @@ def test_an_object_announced_with_two_sizes_has_the_greater() -> None:
         assert manifest_of(list(map(read_event, events))).objects == (ObjectAddress("a", 9),)
 
 
+ANNOUNCED = st.builds(event, KEYS, source=st.sampled_from(["aws.s3", "pousada.replay"])).map(read_event)
+REPLAYS = st.lists(ANNOUNCED, min_size=1)
+
+
+@given(REPLAYS, REPLAYS)
+def test_an_object_is_replayed_where_nothing_but_a_replay_announced_it(events, later) -> None:
+    landed = {found.address.key for found in events + later if found.source == "aws.s3"}
+    for manifest in (manifest_of(events + later), *merged([manifest_of(events), manifest_of(later)])):
+        for address in manifest.objects:
+            assert address.replayed == (address.key not in landed)
+
+
+def test_a_manifest_from_before_replays_were_told_apart_is_read() -> None:
+    text = b'{"batch_id":"b","created_at":"2024-03-01T10:30:00Z","objects":[{"key":"a","size":1}],"merged_from":[]}'
+    assert decode(text).objects == (ObjectAddress("a", 1, replayed=False),)
+
+
+def test_a_manifest_says_nothing_of_replays_where_there_is_none() -> None:
+    assert b"replayed" not in encode(manifest_of([read_event(event())]))
+
+
 @given(EVENTS)
 def test_a_manifest_is_read_as_it_was_written(events) -> None:
     manifest = manifest_of(events)
