@@ -28,6 +28,10 @@ PARTS: dict[str, Part] = {
         "a fault at every call of every function, before and after its effect",
         ("tests/integration/test_crash_sweep.py", "tests/unit/test_polling_crashes.py"),
     ),
+    "order": Part(
+        "every order of a booking's deliveries, divided between the two paths in every way",
+        ("tests/integration/test_order_sweep.py",),
+    ),
     "ledger": Part(
         "the audit finds nothing where nothing is lost, and each kind of loss where it is planted",
         (
@@ -38,10 +42,14 @@ PARTS: dict[str, Part] = {
     ),
     "inputs": Part(
         "any input, in any order: requests, payloads, records, histories",
-        ("tests/unit", "tests/integration", "-m", "hypothesis and not isolation"),
+        # The order sweep has its own part.
+        (
+            *("tests/unit", "tests/integration", "--ignore=tests/integration/test_order_sweep.py"),
+            *("-m", "hypothesis and not isolation"),
+        ),
     ),
     "isolation": Part(
-        "one hotel's secret opens nothing of another's, and no key leaves its prefix",
+        "one hotel's secret opens nothing of another's, no key leaves its prefix, a reader sees its hotels alone",
         ("tests/unit", "tests/integration", "-m", "isolation"),
     ),
     "timing": Part(
@@ -57,7 +65,7 @@ class Outcome:
     tests: int
     failed: int
     points: int
-    """Faults that were tried, each at one call."""
+    """Faults that were tried, each at one call; or orders, each divided between the paths in one way."""
     cases: int
     """Inputs that properties were tried on."""
     seconds: float
