@@ -61,9 +61,7 @@ def test_a_page_lies_there_as_a_gzip_file_that_is_always_the_same() -> None:
 
 
 def test_a_file_of_several_gzip_members_is_read_whole() -> None:
-    boto3.client("s3").put_object(
-        Bucket=RAW_BUCKET, Key=PAGE_KEY, Body=gzip.compress(b"a\n") + gzip.compress(b"b\n")
-    )
+    boto3.client("s3").put_object(Bucket=RAW_BUCKET, Key=PAGE_KEY, Body=gzip.compress(b"a\n") + gzip.compress(b"b\n"))
 
     assert lake().get(PAGE_KEY) == b"a\nb\n"
 

@@ -10,6 +10,8 @@ import pytest
 from shared.model.columns import TABLES
 from tests.integration.reader_databases import Connection
 
+pytestmark = pytest.mark.isolation
+
 
 @pytest.fixture(scope="module")
 def owner(database: str) -> Iterator[Connection]:

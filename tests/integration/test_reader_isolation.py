@@ -28,6 +28,8 @@ from tests.integration.reader_databases import (
     store,
 )
 
+pytestmark = pytest.mark.isolation
+
 LISBON = Hotel("hostpms", "PT-LIS-001")
 PORTO = Hotel("hostpms", "PT-OPO-002")
 ANOTHER_VENDORS_LISBON = Hotel("otherpms", "PT-LIS-001")

@@ -14,6 +14,8 @@ from psycopg.conninfo import make_conninfo
 from shared.storage.readers import Hotel, Readers
 from tests.integration.reader_databases import PASSWORD, Connection, put_reader, row_of, session, store
 
+pytestmark = pytest.mark.isolation
+
 FARO = Hotel("hostpms", "PT-FAO-003")
 OTHERS = [Hotel("hostpms", f"H-{number}") for number in range(29)]
 ONCE, COMMON = "m150@h-17", "m@agency"

@@ -10,6 +10,8 @@ from shared.errors import Malformed
 from shared.names import Names
 from shared.storage.readers import role_of
 
+pytestmark = pytest.mark.isolation
+
 NAMES = st.from_regex(r"[a-z][a-z0-9_-]{0,12}", fullmatch=True)
 DATABASES = st.text("ab._-", min_size=1, max_size=8)
 
