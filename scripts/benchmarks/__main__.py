@@ -52,6 +52,17 @@ def webhook(json: Json = None) -> None:
     _report(benchmark.run(), json, at_most=WEBHOOK_BARS)
 
 
+@cli.command()
+def apply(json: Json = None) -> None:
+    """The apply function: our own work for an event, apart from S3 and from PostgreSQL.
+
+    **Example**: `scripts/bench apply --json apply.json`
+    """
+    from scripts.benchmarks import apply as benchmark
+
+    _report(benchmark.run(), json)
+
+
 def _report(
     figures: dict[str, Any],
     json: Path | None,
