@@ -41,7 +41,9 @@ class Hotel:
 
 class SubscribingApi(Protocol):
     def subscribe(self, url: str, events: Sequence[str], secret: str) -> str: ...
-    def unsubscribe(self, subscription_id: str) -> None: ...
+    def unsubscribe(self, subscription_id: str) -> None:
+        """Raises NotFound where the vendor has no such subscription."""
+        ...
 
 
 class Onboarded(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,7 +82,10 @@ class Operator:
         self.local.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
 
     def start_job(self) -> None:
-        self.tries("etl")
+        """What the schedule does every hour; nothing where a run is at work."""
+        glue = self.local.client("glue")
+        with suppress(glue.exceptions.ConcurrentRunsExceededException):
+            glue.start_job_run(JobName=self.local.names.glue_job)
 
     # -- After -----------------------------------------------------------------------------------
     def depths(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 import httpx
 import psutil
@@ -21,8 +22,11 @@ from tests.load.operator_acts import Operator
 from tests.load.pms_process import WELL, PmsProcess
 
 FUNCTIONS = ("webhook", "apply", "manifest", "poller", "dispatcher")
-_JOB_SECONDS = 25.0
+_JOB_SECONDS, _WORKER_SECONDS = 60.0, 15.0
+"""How long a trouble waits for what it is to kill."""
 _LATE_DELIVERIES = 5
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -125,7 +129,7 @@ class Troubles:
 
     def _kill_function(self, name: str) -> bool:
         """Every process of a function, at work or not."""
-        found = workers(self.local).get(name, [])
+        found = _first(lambda: workers(self.local).get(name), _WORKER_SECONDS) or []
         for process in found:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -133,18 +137,28 @@ class Troubles:
 
     def _kill_job(self) -> bool:
         """A run of the batch job, at a moment of chance: its driver, or Spark's JVM below it."""
-        self.operator.start_job()
-        deadline = time.monotonic() + _JOB_SECONDS
-        while not (found := _sparks(self.local.folder)):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.2)
-        time.sleep(self.dice.uniform(0, 6))
+
+        def started() -> list[psutil.Process]:
+            self.operator.start_job()
+            return _sparks(self.local.folder)
+
+        found = _first(started, _JOB_SECONDS)
+        if not found:
+            return False
+        time.sleep(self.dice.uniform(0, 5))
         with suppress(psutil.NoSuchProcess):
             doomed = found[0] if self.dice.random() < 0.5 else found[0].parent()
             doomed.kill()
             return True
         return False
+
+
+def _first(look: Callable[[], T | None], seconds: float) -> T | None:
+    """What ``look`` finds, or after so many seconds nothing."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
 
 
 def workers(local: LocalStack) -> dict[str, list[psutil.Process]]:
