@@ -73,9 +73,11 @@ class Soak:
         )
         with ThreadPoolExecutor(len(tasks)) as pool:
             futures: list[Future[None]] = [pool.submit(task) for task in tasks]
-            # Whichever fails ends all: a soak that lost one of its parts would prove less than it says.
-            wait(futures, self.minutes * 60, return_when="FIRST_EXCEPTION")
-            self._over.set()
+            try:
+                # Whichever fails ends all: a soak that lost one of its parts would prove less than it says.
+                wait(futures, self.minutes * 60, return_when="FIRST_EXCEPTION")
+            finally:
+                self._over.set()
         for future in futures:
             future.result()
 
