@@ -23,6 +23,7 @@ from botocore.config import Config
 from scripts.benchmarks import apply, webhook
 from scripts.local.stack import LocalStack
 from scripts.simulators.hostpms import Courier, running
+from scripts.simulators.hostpms.bulk import INVALID_EVERY
 from scripts.simulators.hostpms.deliveries import Sent
 from scripts.simulators.hostpms.ledger import Version
 from scripts.simulators.hostpms.records import encode
@@ -194,6 +195,32 @@ def test_the_batch_job_takes_fifty_thousand_records(hotels: Hotels, tell: Tell) 
     tell("etl_s", seconds)
     tell("records_per_s", BATCHED / seconds)
     assert amiss(hotel, lake=True, once=True) == []
+
+
+def test_the_second_phase_finds_each_loss_that_is_planted(hotels: Hotels) -> None:
+    """Or the tests above would say nothing."""
+    hotel = hotels("PT-PLT-806", INVALID_EVERY)
+    taken(books.announced(hotel.pms, hotel.property_id, Courier(concurrency=8)), INVALID_EVERY)
+    until_rows(hotel)
+    until_applied(hotel.local)
+    assert amiss(hotel, once=True) == []
+
+    (first, second, third, fourth) = hotel.kept.rows("booking")[:4]
+    bucket, s3 = hotel.local.names.raw_bucket, hotel.local.client("s3")
+    s3.delete_object(Bucket=bucket, Key=first["raw_key"])
+    s3.copy_object(Bucket=bucket, Key=f"{second['raw_key']}.json", CopySource=f"{bucket}/{second['raw_key']}")
+    with psycopg.connect(hotel.local.dsn) as connection:
+        connection.execute("DELETE FROM hotel.bookings WHERE id = %s", (third["id"],))
+        connection.execute("UPDATE hotel.bookings SET adults = 99 WHERE id = %s", (fourth["id"],))
+        connection.execute("UPDATE hotel.quarantine SET raw_line = 5 WHERE hotel_id = %s", (hotel.property_id,))
+
+    found = "\n".join(amiss(hotel, once=True))
+    assert f"{first['external_id']} was sent, and lies in no raw object" in found
+    assert f"{first['external_id']} has a row that names another's raw record" in found
+    assert f"{second['external_id']} lies in 2 places" in found
+    assert f"PostgreSQL bookings: {third['id']} is missing" in found
+    assert f"PostgreSQL bookings: {fourth['id']} differs in adults" in found
+    assert (found.count("should be in the quarantine"), found.count("should not be in the quarantine")) == (1, 1)
 
 
 def land_pages(hotel: SimulatedHotel) -> None:
