@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -30,6 +30,7 @@ class Operator:
         self.local = local
         self._pms = pms
         self._say = say
+        self._one_at_a_time = Lock()
         sqs, names = local.client("sqs"), local.names
         self._queues = [Queue(sqs, name) for name in names.queues]
         self._dead_letters = [Queue(sqs, names.dead_letters_of(name)) for name in names.queues]
@@ -82,10 +83,14 @@ class Operator:
         self.local.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
 
     def start_job(self) -> None:
-        """What the schedule does every hour; nothing where a run is at work."""
-        glue = self.local.client("glue")
-        with suppress(glue.exceptions.ConcurrentRunsExceededException):
-            glue.start_job_run(JobName=self.local.names.glue_job)
+        """What the schedule does every hour. One run at a time, which Glue sees to and the embedded AWS does not."""
+        with self._one_at_a_time:
+            if not self.job_is_at_work():
+                self.local.client("glue").start_job_run(JobName=self.local.names.glue_job)
+
+    def job_is_at_work(self) -> bool:
+        runs = self.local.client("glue").get_job_runs(JobName=self.local.names.glue_job)["JobRuns"]
+        return any(run["JobRunState"] in ("STARTING", "RUNNING") for run in runs)
 
     # -- After -----------------------------------------------------------------------------------
     def depths(self) -> dict[str, int]:

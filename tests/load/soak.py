@@ -20,6 +20,7 @@ from scripts.demonstration import comparison, observation
 from scripts.demonstration.comparison import Agreement
 from scripts.local.stack import LocalStack
 from shared.model.columns import ENTITIES
+from tests.e2e.waiting import eventually
 from tests.load.operator_acts import Operator
 from tests.load.pms_process import PmsProcess
 from tests.load.troubles import Troubles, workers
@@ -147,6 +148,7 @@ class Soak:
             self.redriven += self.operator.settle(SETTLING)
         self.operator.insists("quarantine", "retry", "--reason", "unknown_property", seconds=SETTLING)
         self.redriven += self.operator.settle(SETTLING)
+        eventually(lambda: not self.operator.job_is_at_work(), "the job's end", SETTLING)
         self.operator.insists("etl", "--wait", "--timeout", "600", seconds=SETTLING)
 
     def agreement(self) -> Agreement:
