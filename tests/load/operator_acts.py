@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from tests.load.pms_process import ZONES, PmsProcess
 
 VISIBLE_AGAIN = {"live": 5, "batch": 15, "poll": 60}
 """Seconds until a message comes back that a killed or failed function had: of minutes on AWS, seconds here."""
+RECEIVES = 3
+"""Then it is a dead letter; ten on AWS. So that an outage of half a minute leaves some."""
 POLLER_SECONDS = 60
 """The poller's time limit, of five minutes there: what a killed one held in lease is free that much sooner."""
 
@@ -61,7 +64,10 @@ class Operator:
         """Makes minutes of waiting seconds, so that what was killed comes back within the soak."""
         sqs = self.local.client("sqs")
         for queue, seconds in zip(self._queues, VISIBLE_AGAIN.values(), strict=True):
-            sqs.set_queue_attributes(QueueUrl=queue.url, Attributes={"VisibilityTimeout": str(seconds)})
+            policy = sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["RedrivePolicy"])["Attributes"]
+            hasty = json.loads(policy["RedrivePolicy"]) | {"maxReceiveCount": RECEIVES}
+            attributes = {"VisibilityTimeout": str(seconds), "RedrivePolicy": json.dumps(hasty)}
+            sqs.set_queue_attributes(QueueUrl=queue.url, Attributes=attributes)
         self.local.client("lambda").update_function_configuration(
             FunctionName=self.local.names.function("poller"), Timeout=POLLER_SECONDS
         )
