@@ -43,7 +43,7 @@ def prove(
     outcomes: list[Outcome] = []
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    say = partial(console.print, markup=False, highlight=False)
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     for name in chosen(only, full):
         with Progress(*columns, console=console) as bar:
             bar.add_task(f"{name}: {PARTS[name].what}")
