@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -75,8 +76,9 @@ def test_a_database_that_died_is_opened_again_with_all_it_had_where_the_secret_s
             connection.execute("CREATE TABLE kept AS SELECT 7 AS seven")
         before = local.dsn
         server = psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0]))
-        for process in (*server.children(recursive=True), server):
-            process.kill()
+        for process in (server, *server.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
         local.open_database_again()
 
