@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 TESTS = Path(__file__).parent
-SUITES = ("unit", "integration", "infra", "e2e", "bench")
+SUITES = ("unit", "integration", "infra", "e2e", "bench", "load")
 _TEMPLATE = "pousada_template"
 
 # Before any test module is imported: an SDK must find neither a real account nor a way to one.

@@ -55,6 +55,15 @@ def webhook(json: Json = None) -> None:
 
 
 @cli.command()
+def apply(json: Json = None) -> None:
+    """The apply function: our own work for an event, apart from S3 and from PostgreSQL.
+
+    **Example**: `scripts/bench apply --json apply.json`
+    """
+    _report({"apply": _apply()}, json)
+
+
+@cli.command()
 def small_objects(
     objects: Annotated[int, typer.Option(min=1_000, help="Webhooks, one record in each.")] = 10_000,
     rounds: Rounds = 5,
@@ -116,6 +125,7 @@ def every(records: Records = 1_000_000, json: Json = None) -> None:
     figures: Figures = {}
     runs: Mapping[str, Callable[[], Figures]] = {
         "webhook": _webhook,
+        "apply": _apply,
         "cold-start": _cold_start,
         "small-objects": lambda: _small_objects(10_000, 5),
         "upsert": lambda: _upsert(200_000, 3),
@@ -148,6 +158,12 @@ def _webhook() -> Figures:
     from scripts.benchmarks import webhook
 
     return webhook.run()
+
+
+def _apply() -> Figures:
+    from scripts.benchmarks import apply
+
+    return apply.run()
 
 
 def _small_objects(objects: int, rounds: int) -> Figures:

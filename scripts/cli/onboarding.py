@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -40,7 +41,9 @@ class Hotel:
 
 class SubscribingApi(Protocol):
     def subscribe(self, url: str, events: Sequence[str], secret: str) -> str: ...
-    def unsubscribe(self, subscription_id: str) -> None: ...
+    def unsubscribe(self, subscription_id: str) -> None:
+        """Raises NotFound where the vendor has no such subscription."""
+        ...
 
 
 class Onboarded(NamedTuple):
@@ -115,7 +118,8 @@ class Reception:
         # A vendor may answer a second subscription of one address with the first one's id.
         old = before.subscription_id if before and before.base_url == integration.base_url else None
         if old not in (None, subscription_id):
-            api.unsubscribe(old)
+            with suppress(NotFound):  # the vendor has forgotten it: that may be why it is subscribed anew
+                api.unsubscribe(old)
         return subscribed
 
 

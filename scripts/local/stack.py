@@ -108,6 +108,12 @@ class LocalStack:
             secrets_manager = self.client("secretsmanager")
             deployment.prepare_database(self.names, self.dsn, self._postgres.secret, secrets_manager)
 
+    def open_database_again(self) -> None:
+        """After PostgreSQL died: its cluster is opened again, at another port, which the secret then tells."""
+        self._postgres.stop()
+        self._postgres.start()
+        deployment.prepare_database(self.names, self.dsn, self._postgres.secret, self.client("secretsmanager"))
+
     def run(self, command: Command) -> Supervised:
         """Starts one more process that shares the target's life (a vendor's simulator)."""
         started = processes.start(command, self.folder)

@@ -10,8 +10,10 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
@@ -20,6 +22,7 @@ from scripts.local.embedded_aws import EmbeddedAws
 from scripts.local.environment import ROOT
 from scripts.local.stack import LocalStack
 from shared.errors import Misconfigured
+from shared.storage.postgres import conninfo
 
 RUNNER = """
 import pathlib, sys, time
@@ -63,6 +66,26 @@ def test_two_at_once_do_not_meet(folder: Path) -> None:
 
         assert two.client("sqs").list_queues().get("QueueUrls", []) == []
         assert one.dsn != two.dsn
+
+
+def test_a_database_that_died_is_opened_again_with_all_it_had_where_the_secret_says(folder: Path) -> None:
+    with LocalStack(folder, deploy=False) as local:
+        with psycopg.connect(local.dsn, autocommit=True) as connection:
+            # Or the last instant's commits may be gone, as SETTINGS in embedded_postgres.py says.
+            connection.execute("SET synchronous_commit = on")
+            connection.execute("CREATE TABLE kept AS SELECT 7 AS seven")
+        before = local.dsn
+        server = psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0]))
+        for process in (server, *server.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+        local.open_database_again()
+
+        secret = local.client("secretsmanager").get_secret_value(SecretId=local.names.database_secret)["SecretString"]
+        assert local.dsn != before
+        with psycopg.connect(conninfo(secret)) as connection:
+            assert connection.execute("SELECT seven FROM kept").fetchone() == (7,)
 
 
 def test_afterwards_only_logs_are_left(folder: Path) -> None:

@@ -253,6 +253,14 @@ def test_a_slow_answer_comes_late(account: Account) -> None:
     assert account.page("rooms").elapsed.total_seconds() >= 0.3
 
 
+def test_a_cut_page_ends_in_the_middle(account: Account) -> None:
+    whole = account.page("rooms")
+    put_faults(account.simulator, cut=1)
+    answered = account.page("rooms")
+    assert answered.status_code == 200
+    assert answered.content == whole.content[: len(whole.content) // 2]
+
+
 # -- Webhooks ----------------------------------------------------------------------------------------
 def test_every_event_is_delivered_once_signed_and_below_the_subscribed_url(
     account: Account, receiver: Receiver

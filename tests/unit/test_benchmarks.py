@@ -57,7 +57,7 @@ def test_the_batch_path_s_bars_are_asked_of_many_records_alone(monkeypatch, reco
 
 def test_all_runs_every_benchmark_and_compares_the_peers_with_what_it_measured(monkeypatch, tmp_path: Path) -> None:
     compared = []
-    for name in ("webhook", "small_objects", "small_batch", "cold_start", "upsert", "scaling"):
+    for name in ("webhook", "apply", "small_objects", "small_batch", "cold_start", "upsert", "scaling"):
         monkeypatch.setattr(command, f"_{name}", lambda *_: {})
     monkeypatch.setattr(command, "_etl", lambda records: {"records": records})
     monkeypatch.setattr(command, "_peers", lambda records, rounds, ours: compared.append(ours) or {})

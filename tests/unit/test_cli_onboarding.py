@@ -59,6 +59,7 @@ class Vendor:
     def __init__(self, one_per_address: bool = False) -> None:
         self.subscribed: list[tuple[str, tuple[str, ...], str]] = []
         self.ended: list[str] = []
+        self.forgotten: set[str] = set()
         self.refuses: PousadaError | None = None
         self._one_per_address = one_per_address
 
@@ -72,6 +73,8 @@ class Vendor:
         return "SUB-1" if self._one_per_address else f"SUB-{len(self.subscribed)}"
 
     def unsubscribe(self, subscription_id: str) -> None:
+        if subscription_id in self.forgotten:
+            raise NotFound("no such subscription")
         self.ended.append(subscription_id)
 
 
@@ -106,6 +109,16 @@ def test_a_new_hotel_has_secrets_an_integration_and_a_subscription() -> None:
     assert house.integration.subscription_id == "SUB-1"
     assert (house.integration.status, house.integration.onboarded_at) == ("active", NOW)
     assert house.integration.entities == ("booking", "guest", "room", "payment")
+
+
+def test_a_subscription_that_the_vendor_has_forgotten_is_replaced() -> None:
+    house = House()
+    house.take_in()
+    house.vendor.forgotten.add("SUB-1")
+
+    done = house.take_in(resubscribe=True)
+
+    assert (done.subscribed, house.integration.subscription_id) == (True, "SUB-2")
 
 
 def test_a_generated_webhook_secret_cannot_be_guessed() -> None:

@@ -74,7 +74,8 @@ class Api:
         first = (page - 1) * per_page
         more = first + per_page < len(listed)
         meta = {"page": page, "per_page": per_page, "total": len(listed), "next_page": page + 1 if more else None}
-        return answer({"data": [version.record for version in listed[first : first + per_page]], "meta": meta})
+        shown = answer({"data": [version.record for version in listed[first : first + per_page]], "meta": meta})
+        return self._cut(shown)
 
     async def subscribe(self, request: Request) -> Response:
         asked = await json_object(request)
@@ -120,6 +121,12 @@ class Api:
             raise Problem(500, "internal_error", "something went wrong")
         if dice.random() < faults.rate_503:
             raise Problem(503, "unavailable", "under maintenance")
+
+    def _cut(self, whole: Response) -> Response:
+        share = self._simulator.faults.cut
+        if not share or self._simulator.dice.random() >= share:
+            return whole
+        return Response(whole.body[: len(whole.body) // 2], media_type=whole.media_type)
 
 
 async def _form_or_json(request: Request) -> dict[str, Any]:

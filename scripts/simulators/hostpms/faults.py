@@ -38,6 +38,7 @@ class Faults:
     rate_500: float = _share("answered 500")
     rate_503: float = _share("answered 503")
     retry_after: int = _amount(1, "seconds", "Retry-After of an injected 429")
+    cut: float = _share("answered with a page that breaks off in the middle")
     slow: float = _share("answered slow_seconds late")
     slow_seconds: float = _amount(1.0, "seconds", "how late a slow answer is")
     token_lifetime: float = _amount(3600, "seconds", "how long an access token issued from now on is good")

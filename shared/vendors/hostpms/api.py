@@ -28,7 +28,7 @@ from shared.errors import CredentialsRefused, Malformed, Misconfigured, NotFound
 from shared.streams import Stream
 from shared.vendors.api_contract import Budget, Credentials, Listed, ListPage, TokenStore
 from shared.vendors.hostpms.lists import decode_list, updated_at_of
-from shared.vendors.hostpms.statuses import TOKEN_OUTCOMES, ServerError, TokenRefused, refuse_errors
+from shared.vendors.hostpms.statuses import TOKEN_OUTCOMES, Outcome, ServerError, TokenRefused, refuse_errors
 
 VENDOR = "hostpms"
 ENTITIES: Mapping[str, str] = MappingProxyType(
@@ -44,6 +44,7 @@ TIMEOUT = 30.0
 CONNECT_TIMEOUT = 5.0
 TOKEN_USED = 5 / 6
 """Of a token's life: 50 of its 60 minutes."""
+_UNSUBSCRIBE_OUTCOMES = MappingProxyType({404: Outcome(NotFound)})
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -55,6 +56,8 @@ class _Call:
     json: dict[str, Any] | None = None
     stream: Stream | None = None
     """Whose budget the call spends; None where HostPMS names no limit."""
+    outcomes: Mapping[int, Outcome] = field(default_factory=dict)
+    """What a status means to this call alone."""
 
 
 class _Answer(NamedTuple):
@@ -162,7 +165,9 @@ class HostPmsApi:
         return str(_decoded(answer.body, _Subscribed, "the answer to subscribe").subscription_id)
 
     def unsubscribe(self, subscription_id: str) -> None:
-        self._send_retrying(_Call("POST", "/webhooks/unsubscribe", json={"subscription_id": subscription_id}))
+        """Raises NotFound where HostPMS has no such subscription."""
+        named = {"subscription_id": subscription_id}
+        self._send_retrying(_Call("POST", "/webhooks/unsubscribe", json=named, outcomes=_UNSUBSCRIBE_OUTCOMES))
 
     # -- Sending, one concern each -------------------------------------------------------------
 
@@ -206,7 +211,7 @@ class HostPmsApi:
         requested_at = self._clock()
         headers = {"Authorization": f"Bearer {token}"}
         response = self._request(call.method, call.path, params=call.params, json=call.json, headers=headers)
-        refuse_errors(response, f"{call.method} {call.path}", self._clock())
+        refuse_errors(response, f"{call.method} {call.path}", self._clock(), call.outcomes)
         return _Answer(response.content, requested_at)
 
     # -- The token -----------------------------------------------------------------------------

@@ -544,6 +544,11 @@ def test_unsubscribing_names_the_subscription() -> None:
     assert (path, body) == ("/v3/webhooks/unsubscribe", {"subscription_id": "sub-9"})
 
 
+def test_a_subscription_that_hostpms_has_forgotten_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        HostPms(httpx.Response(404)).client().unsubscribe("sub-9")
+
+
 def test_a_subscription_whose_answer_is_none_is_malformed() -> None:
     with pytest.raises(Malformed):
         HostPms(httpx.Response(200, json={})).client().subscribe("https://hotel.example", ["guest.created"], "whsec")
