@@ -78,7 +78,7 @@ def test_what_a_test_says_is_heard_as_it_comes(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_load_and_soak_are_run_when_asked_for_alone() -> None:
-    assert parts.chosen(None, full=False) == ["crashes", "ledger", "inputs"]
+    assert parts.chosen(None, full=False) == ["crashes", "order", "ledger", "inputs", "isolation", "timing"]
     assert parts.chosen(None, full=True) == list(parts.PARTS)
     assert parts.chosen(["soak"], full=False) == ["soak"]
 
