@@ -43,6 +43,7 @@ def ended(order: HotelAudit, leg: Leg, seconds: float) -> None:
     for finding in leg.findings:
         logger.warning("not accounted for", extra=msgspec.to_builtins(finding))
     facts = {"objects": totals.objects, "young": totals.young, "records": totals.records, "rows": totals.rows}
+    facts |= {"repeated": totals.repeated, "replayed": totals.replayed}
     found = {"refused": totals.refused, "found": dict(totals.found), "findings_told": len(leg.findings)}
     rest = {"unreadable_manifests": leg.unreadable, "since": str(order.since), "seconds": round(seconds, 3)}
     outcome = "continued" if leg.continuation else "succeeded"
