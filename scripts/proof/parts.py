@@ -77,7 +77,7 @@ PARTS: dict[str, Part] = {
     "soak": Part(
         "mixed traffic with trouble of every kind, each process killed; then equality with the truth, and memory",
         ("tests/load/test_soak.py",),
-        takes="40 minutes, or as POUSADA_SOAK_MINUTES says and ten",
+        takes="35 minutes, or five more than POUSADA_SOAK_MINUTES",
         only_in_full=True,
     ),
 }
