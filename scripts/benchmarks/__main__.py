@@ -106,7 +106,7 @@ def scaling(rounds: Rounds = 3, json: Json = None) -> None:
 
 
 @cli.command()
-def peers(records: Records = 200_000, rounds: Rounds = 3, json: Json = None) -> None:
+def peers(records: Records = 500_000, rounds: Rounds = 3, json: Json = None) -> None:
     """The batch path beside dlt, and beside DuckDB as the limit, on the same raw records.
 
     Installs dlt into an environment of its own, `.pousada/peers`.
@@ -131,7 +131,7 @@ def every(records: Records = 1_000_000, json: Json = None) -> None:
         "upsert": lambda: _upsert(200_000, 3),
         "small-batch": lambda: _small_batch(5),
         "etl": lambda: _etl(records),
-        "peers": lambda: _peers(records, 3, figures["etl"]),
+        "peers": lambda: _peers(min(records, 500_000), 1),
         "scaling": lambda: _scaling(3),
     }
     for name, run in runs.items():
@@ -190,10 +190,10 @@ def _scaling(rounds: int) -> Figures:
     return scaling.run(rounds=rounds, say=messages.print)
 
 
-def _peers(records: int, rounds: int, ours: Figures | None = None) -> Figures:
+def _peers(records: int, rounds: int) -> Figures:
     from scripts.benchmarks.peers import comparison
 
-    return comparison.run(records, rounds, ours, messages.print)
+    return comparison.run(records, rounds, messages.print)
 
 
 def _report(benchmarks: Mapping[str, Figures], json: Path | None) -> None:
