@@ -76,7 +76,6 @@ class DailyAudit(Construct):
         role, names = self.audit.role, config.names
         may_read_with_key(role, key, config)
         may_read_raw(role, config)
-        allow(role, "s3:ListBucket", on=[bucket(self, names.raw_bucket)])
         manifests = {"StringLike": {"s3:prefix": "manifests/*"}}
         allow(role, "s3:ListBucket", on=[bucket(self, names.work_bucket)], conditions=manifests)
         why = "Every batch has a manifest of its own."

@@ -126,3 +126,6 @@ def may_read_raw(role: iam.Role, config: StageConfig) -> None:
         on=[objects(role, config.names.raw_bucket)],
         why="It reads whatever object an event, a manifest or a list names.",
     )
+    # Without it S3 answers for an object that is not there as for one that may not be read: it would be asked for again
+    # and again, and never be known to be gone.
+    allow(role, "s3:ListBucket", on=[bucket(role, config.names.raw_bucket)])

@@ -43,6 +43,7 @@ _EVENT = "reservation.created"
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _LAMBDA = """
 import json, resource, time
+from pathlib import Path
 from types import SimpleNamespace
 began = time.perf_counter()
 from lambdas.etl.handler import handle
@@ -51,9 +52,10 @@ context = SimpleNamespace(function_name="etl", memory_limit_in_mb=0, invoked_fun
                           get_remaining_time_in_millis=lambda: 900_000)
 answer = handle({}, context)
 used = resource.getrusage(resource.RUSAGE_SELF)
+peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2]
 print(json.dumps({
     "init": initialised - began, "work": time.perf_counter() - initialised, "answer": answer,
-    "processor": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024,
+    "processor": used.ru_utime + used.ru_stime, "peak_mb": int(peak.split()[0]) / 1024,
 }))
 """
 

@@ -82,6 +82,19 @@ def test_a_schedule_may_start_its_work_and_nothing_else(stage: Synthesised, role
     assert target in resource
 
 
+@pytest.mark.parametrize("role", ["LivePathApplyRole", "/EtlRole", "EtlFunctionRole", "DailyAuditRole"])
+def test_who_reads_raw_objects_may_list_them_for_else_one_that_is_gone_is_forbidden_and_not_missing(
+    stage: Synthesised, role: str
+):
+    listed = [
+        resource
+        for statement in stage.allowed(role)
+        if "s3:ListBucket" in words(statement["Action"])
+        for resource in words(statement["Resource"])
+    ]
+    assert any(stage.config.names.raw_bucket in resource for resource in listed)
+
+
 READING = {
     "dynamodb:GetItem",
     "dynamodb:Scan",
