@@ -32,15 +32,14 @@ from unittest import mock
 from urllib.parse import unquote, urlsplit
 
 import boto3
-import msgspec
 import psycopg
 from botocore.awsrequest import AWSResponse
 
 from lambdas.apply import handler
+from scripts.benchmarks.pages import EVENT, PROPERTY, delivered
 from scripts.local.embedded_postgres import EmbeddedPostgres
 from scripts.simulators.hostpms.bulk import reservations
 from shared.pipeline import envelope, raw_keys
-from shared.pipeline.envelope import Envelope
 from shared.storage import migrations
 from shared.storage.integrations import Integration
 from shared.storage.postgres import Database
@@ -48,7 +47,6 @@ from shared.storage.property_contexts import PropertyContexts
 from shared.storage.raw_lake import RawLake
 from shared.storage.unified_store import UnifiedStore
 
-PROPERTY = "PT-LIS-001"
 BUCKET = "raw"
 IN_ONE = 10
 """Events of one invocation: ``live.batch_size`` of infra/config.py."""
@@ -167,15 +165,8 @@ def _landed(records: list[bytes], first: int) -> Objects:
     """Each record as the webhook function lands it."""
     now = datetime.now(UTC)
     return {
-        raw_keys.webhook_key("hostpms", PROPERTY, "reservation.created", now, record, f"EVT-{number}"): envelope.encode(
-            Envelope(
-                vendor="hostpms",
-                property_id=PROPERTY,
-                channel="webhook",
-                received_at=now,
-                event="reservation.created",
-                payload=msgspec.Raw(record),
-            )
+        raw_keys.webhook_key("hostpms", PROPERTY, EVENT, now, record, f"EVT-{number}"): envelope.encode(
+            delivered(record, now)
         )
         for number, record in enumerate(records, first)
     }

@@ -22,12 +22,11 @@ from time import monotonic, perf_counter, sleep
 from typing import Any
 from uuid import uuid4
 
-from scripts.benchmarks.pages import PROPERTY, pages
+from scripts.benchmarks.pages import PROPERTY, onboard, pages
 from scripts.local.environment import ROOT
 from scripts.local.stack import LocalStack
 from shared.pipeline import manifest as manifests
 from shared.pipeline.raw_keys import page_key
-from shared.storage.integrations import Integration, Integrations
 from shared.storage.raw_lake import RawLake
 
 PASSES = ("map_write", "insert", "unchanged", "updated")
@@ -45,7 +44,7 @@ def run(
     """
     with TemporaryDirectory(prefix="pousada-bench-") as folder, LocalStack(Path(folder)) as local:
         bench = _Bench(local, records, cores, say)
-        bench.onboard()
+        onboard(local)
         bench.land(updated_every=0)
         taken = {name: bench.take(name) for name in passes}
     return {
@@ -75,18 +74,6 @@ class _Bench:
         self._cores = cores
         self._say = say
         self._s3 = local.client("s3")
-
-    def onboard(self) -> None:
-        table = self._local.session().resource("dynamodb", endpoint_url=self._local.endpoint)
-        Integrations(table.Table(self._local.names.integrations_table)).put(
-            Integration(
-                property_id=PROPERTY,
-                vendor="hostpms",
-                time_zone="Europe/Lisbon",
-                base_url="http://127.0.0.1:9",
-                entities=("booking",),
-            )
-        )
 
     def land(self, updated_every: int) -> None:
         """Puts the records as pages, and waits until each page is in a pending manifest."""

@@ -19,27 +19,24 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import msgspec
 import psycopg
 
 from scripts.benchmarks.cold_start import forget_packages
+from scripts.benchmarks.pages import EVENT, PROPERTY, delivered, onboard, polled
 from scripts.local.environment import REGION, ROOT
 from scripts.local.stack import LocalStack
 from scripts.simulators.hostpms.bulk import reservations
 from shared.model.columns import TABLES
-from shared.pipeline.envelope import Envelope, encode, encode_page
+from shared.pipeline.envelope import encode, encode_page
 from shared.pipeline.manifest import ObjectAddress, RawEvent, manifest_of
 from shared.pipeline.raw_keys import page_key, webhook_key
-from shared.storage.integrations import Integration, Integrations
 from shared.storage.manifests import Manifests
 from shared.storage.raw_lake import RawLake
 
-PROPERTY = "PT-LIS-001"
 PAGE_RECORDS = 1_000
 _SEED = 7
 # Of its own: what lands there announces itself to nobody, and no other function takes it up beside the one measured.
 _RAW_BUCKET = "pousada-bench-raw"
-_EVENT = "reservation.created"
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _LAMBDA = """
 import json, resource, time
@@ -102,16 +99,7 @@ class _Bench:
             "POWERTOOLS_TRACE_DISABLED": "true",
         }
         self._s3.create_bucket(Bucket=_RAW_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-        table = local.session().resource("dynamodb", endpoint_url=local.endpoint).Table(names.integrations_table)
-        Integrations(table).put(
-            Integration(
-                property_id=PROPERTY,
-                vendor="hostpms",
-                time_zone="Europe/Lisbon",
-                base_url="http://127.0.0.1:9",
-                entities=("booking",),
-            )
-        )
+        onboard(local)
 
     def measure(self, hour: Hour, runs: int, say: Say) -> dict[str, float]:
         addresses = self._land(hour)
@@ -159,15 +147,11 @@ def _objects(hour: Hour) -> Iterator[tuple[str, bytes]]:
     records = reservations(hour.records, _SEED, property_id=PROPERTY)
     if hour.deliveries:
         for number, record in enumerate(records):
-            key = webhook_key("hostpms", PROPERTY, _EVENT, _NOW, record, f"{hour.name}-{number}")
-            yield key, encode(_envelope(record, channel="webhook", event=_EVENT))
+            key = webhook_key("hostpms", PROPERTY, EVENT, _NOW, record, f"{hour.name}-{number}")
+            yield key, encode(delivered(record, _NOW))
         return
     number = 0
     while page := list(islice(records, PAGE_RECORDS)):
         number += 1
-        envelopes = (_envelope(record, channel="poll", entity="booking") for record in page)
+        envelopes = (polled(record, _NOW) for record in page)
         yield page_key("hostpms", PROPERTY, "booking", _NOW, hour.name, number), encode_page(envelopes)
-
-
-def _envelope(record: bytes, **how: Any) -> Envelope[msgspec.Raw]:
-    return Envelope(vendor="hostpms", property_id=PROPERTY, received_at=_NOW, payload=msgspec.Raw(record), **how)

@@ -12,13 +12,11 @@ from statistics import median
 from time import perf_counter
 from unittest import mock
 
-import msgspec
-
 from glue_jobs import batch
 from glue_jobs.batch import Batch, Plan, map_group
-from scripts.benchmarks.pages import PROPERTY, pages
+from scripts.benchmarks.pages import EVENT, PROPERTY, delivered, pages
 from scripts.simulators.hostpms.bulk import reservations
-from shared.pipeline.envelope import Envelope, encode
+from shared.pipeline.envelope import encode
 from shared.pipeline.manifest import GROUP_OBJECTS, ObjectAddress
 from shared.pipeline.raw_keys import page_key, webhook_key
 
@@ -44,17 +42,8 @@ def _webhooks(count: int) -> dict[str, bytes]:
     made = {}
     for number, record in enumerate(reservations(count, _SEED, property_id=PROPERTY)):
         at = began + timedelta(milliseconds=number)
-        key = webhook_key("hostpms", PROPERTY, "reservation.created", at, record)
-        made[key] = encode(
-            Envelope(
-                vendor="hostpms",
-                property_id=PROPERTY,
-                channel="webhook",
-                received_at=at,
-                event="reservation.created",
-                payload=msgspec.Raw(record),
-            )
-        )
+        key = webhook_key("hostpms", PROPERTY, EVENT, at, record)
+        made[key] = encode(delivered(record, at))
     return made
 
 

@@ -26,7 +26,7 @@ _MADE_HERE = ("version", "synced_at")
 
 @cache
 def staged_columns(entity: str) -> tuple[str, ...]:
-    """The columns that are staged, in the order of ``upsert_csv``'s fields."""
+    """The columns that are staged, in the order in which they are staged."""
     return tuple(column.name for column in columns(entity) if column.name not in _MADE_HERE)
 
 
