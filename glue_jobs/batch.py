@@ -199,7 +199,7 @@ class _Tables:
         for entity, table in chunk.tables.items():
             self._add(entity, chunk.source, table)
         for entity, rows in chunk.mapped.rows.items():
-            if rows:  # rows and refusals of one raw object are of one vendor
+            if rows:  # rows and refusals of one chunk are of one vendor
                 self._add_alone(entity, rows[0].source, rows)
         refusals = chunk.mapped.refusals
         if refusals:

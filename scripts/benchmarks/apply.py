@@ -37,6 +37,7 @@ from botocore.awsrequest import AWSResponse
 
 from lambdas.apply import handler
 from scripts.benchmarks.pages import EVENT, PROPERTY, delivered
+from scripts.benchmarks.silence import silenced
 from scripts.local.embedded_postgres import EmbeddedPostgres
 from scripts.simulators.hostpms.bulk import reservations
 from shared.pipeline import envelope, raw_keys
@@ -145,7 +146,7 @@ def invocations(dsn: str, count: int, in_one: int, connect: Connect) -> Iterator
     with contextlib.ExitStack() as patches:
         for name, value in made.items():
             patches.enter_context(mock.patch.object(handler, name, lambda value=value: value))
-        patches.enter_context(_silence())
+        patches.enter_context(silenced(handler.logger))
         patches.callback(store_database.close)
         for first in range(0, count * in_one, in_one):
             objects.clear()
@@ -219,18 +220,6 @@ def _counting_waits() -> Iterator[list[float]]:
 def _empty(dsn: str) -> None:
     with psycopg.connect(dsn) as connection:
         connection.execute("TRUNCATE hotel.bookings, hotel.guests, hotel.quarantine")
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Log lines and metrics are written, as they are in Lambda, but to nowhere."""
-    console = handler.logger.registered_handler
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
-        stream = console.setStream(nowhere)  # type: ignore[attr-defined]
-        try:
-            yield
-        finally:
-            console.setStream(stream)  # type: ignore[attr-defined]
 
 
 # -- S3, answered here ---------------------------------------------------------------------------

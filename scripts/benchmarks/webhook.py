@@ -34,6 +34,7 @@ from lambdas.webhook.landing import Landing
 from lambdas.webhook.receiver import Receiver
 from lambdas.webhook.telemetry import logger
 from scripts.benchmarks.cold_start import ENVIRONMENT, import_times
+from scripts.benchmarks.silence import silenced
 from shared.pipeline import delivery
 from shared.storage.raw_lake import RawLake
 from shared.storage.secrets import Secrets
@@ -133,7 +134,7 @@ def taking(connect: Connect) -> Iterator[Callable[[dict[str, Any]], None]]:
     )
     receiver = _receiver(connect)
     # A function: a mock would remember every call.
-    with mock.patch.object(handler, "receiver", new=lambda: receiver), _silence():  # noqa: PT008
+    with mock.patch.object(handler, "receiver", new=lambda: receiver), silenced(logger):  # noqa: PT008
         yield lambda event: _expect_taken(handler.handle(event, context))
 
 
@@ -157,18 +158,6 @@ def _times(take: Callable[[dict[str, Any]], None], count: int) -> list[float]:
         take(event)
         seconds.append(process_time() - began)
     return seconds[warm_up:]
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Log lines and metrics are written, as they are in Lambda, but to nowhere."""
-    console = logger.registered_handler
-    with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
-        stream = console.setStream(nowhere)  # type: ignore[attr-defined]
-        try:
-            yield
-        finally:
-            console.setStream(stream)  # type: ignore[attr-defined]
 
 
 # -- AWS, answered here --------------------------------------------------------------------------
