@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, tzinfo
+from typing import Annotated
+
+import msgspec
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""What msgspec decodes of an instant: with its offset, for else nobody knows when it was."""
 
 
 def utc(instant: datetime | None) -> datetime | None:

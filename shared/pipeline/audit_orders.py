@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Annotated, TypeAlias
+from datetime import date
+from typing import TypeAlias
 
 import msgspec
 
 from shared.decoding import UNREADABLE, fault
 from shared.errors import Malformed
+from shared.model.calendar import Instant
 from shared.segments import Segment
 
 
@@ -23,7 +24,7 @@ class HotelAudit(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     property_id: Segment
     since: date
     """UTC; raw objects of this day and later are looked at."""
-    settled_before: Annotated[datetime, msgspec.Meta(tz=True)]
+    settled_before: Instant
     """Objects stored later are only counted. In the order, so that every leg and every try judges alike."""
     after: str = ""
     """A raw key: what comes up to it has been looked at."""

@@ -8,15 +8,15 @@ number such as ``450.00`` keeps its digits and the raw lake can always be mapped
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cache
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
 from shared.decoding import UNREADABLE, fault
 from shared.errors import Malformed
-from shared.model.calendar import in_calendar
+from shared.model.calendar import Instant, in_calendar
 
 Channel = Literal["webhook", "poll", "fetch", "import"]
 VERSION = 1
@@ -37,7 +37,7 @@ class Envelope(
     vendor: str
     property_id: str
     channel: Channel
-    received_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    received_at: Instant
     payload: Payload
     entity: str | None = None
     event: str | None = None

@@ -37,6 +37,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from shared.model.calendar import Instant
 from shared.vendors.api_contract import ListPage
 
 RESOLUTION = timedelta(seconds=1)
@@ -44,9 +45,6 @@ RESOLUTION = timedelta(seconds=1)
 LARGEST_SKEW = timedelta(minutes=5)
 """How far a vendor's clock may be ahead of ours."""
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
-
-
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Place(msgspec.Struct, frozen=True, omit_defaults=True):

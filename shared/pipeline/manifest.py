@@ -17,7 +17,7 @@ import msgspec
 
 from shared.decoding import UNREADABLE, fault
 from shared.errors import Malformed
-from shared.model.calendar import in_calendar
+from shared.model.calendar import Instant, in_calendar
 from shared.segments import Segment
 
 PENDING = "manifests/pending/"
@@ -34,9 +34,6 @@ GROUP_OBJECTS = 2_500
 _LONGEST_KEY = 1024
 _LARGEST_OBJECT = 50 * 1024**4
 """Bytes; S3's own limits."""
-
-
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 REPLAY = "pousada.replay"

@@ -8,8 +8,8 @@ import msgspec
 
 from shared.decoding import UNREADABLE, fault
 from shared.errors import Malformed
-from shared.model.calendar import in_calendar
-from shared.pipeline.list_walk import Instant, Place
+from shared.model.calendar import Instant, in_calendar
+from shared.pipeline.list_walk import Place
 from shared.segments import Segment
 from shared.streams import Stream
 

@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from boto3.dynamodb.conditions import Key
 
 from shared.errors import LeaseHeld, Misconfigured
-from shared.model.calendar import in_calendar
+from shared.model.calendar import Instant, in_calendar
 from shared.pipeline.sync_runs import Holder, SyncRun
 from shared.storage.dynamodb import ConditionFailed, epoch, partition_of, reaching, read_item, written
 from shared.streams import Stream
@@ -31,7 +31,6 @@ RUNS_KEPT = timedelta(days=400)
 """A year, and the same month of the year before."""
 
 Clock = Callable[[], datetime]
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class _Cursor(msgspec.Struct):

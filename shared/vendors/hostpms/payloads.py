@@ -18,9 +18,7 @@ import msgspec
 
 from shared.decoding import UNREADABLE
 from shared.errors import Unmappable
-
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-"""With an offset; one without is read as UTC on the loose road."""
+from shared.model.calendar import Instant
 
 # What the columns and their indexes hold: a longer text or a greater number is refused here, by name,
 # and not by PostgreSQL in the midst of a batch.
