@@ -19,14 +19,13 @@ CONTEXT: dict[str, Any] = json.loads((REPOSITORY / "cdk.json").read_text())["con
 CONFIGURED = parse(CONTEXT["pousada"])
 STAGES = tuple(config.name for config in CONFIGURED)
 AWS_STAGES = tuple(config.name for config in CONFIGURED if config.target == "aws")
-STACKS = ("storage", "ingest", "transform")
 
 Resource = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Synthesised:
-    """One stage: its construct tree and its three templates."""
+    """One stage: its construct tree, and its templates by the stack's short name (``storage``, ``ingest``…)."""
 
     config: StageConfig
     stage: PousadaStage
@@ -71,7 +70,7 @@ def synthesise(outdir: Path, *, stages: str | None = None) -> dict[str, Synthesi
 def _read(stage: PousadaStage, assembly: cx_api.CloudAssembly) -> Synthesised:
     (config,) = (config for config in CONFIGURED if config.name == stage.node.id)
     nested = assembly.get_nested_assembly(stage.artifact_id)
-    templates = {stack: nested.get_stack_by_name(config.names.stack(stack)).template for stack in STACKS}
+    templates = {stack.stack_name.removeprefix(config.names.stack("")): stack.template for stack in nested.stacks}
     return Synthesised(config, stage, nested, templates)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.vendors.registry import VENDORS
-from tests.infra.templates import REPOSITORY, STACKS, STAGES, Synthesised
+from tests.infra.templates import REPOSITORY, STAGES, Synthesised
 
 pytestmark = pytest.mark.infra
 
@@ -26,7 +26,7 @@ def test_cdk_json_has_the_environments_and_regions():
 
 
 def test_a_stage_has_its_stacks_in_its_region_and_no_account(aws_stage: Synthesised):
-    for stack in STACKS:
+    for stack in aws_stage.templates:
         artifact = aws_stage.assembly.get_stack_by_name(aws_stage.config.names.stack(stack))
         assert artifact.environment.region == aws_stage.config.region
         assert artifact.environment.account == "unknown-account"
