@@ -19,7 +19,8 @@ from tests.e2e.waiting import eventually
 from tests.load.pms_process import ZONES, PmsProcess
 
 VISIBLE_AGAIN = {"live": 5, "batch": 15, "poll": 60}
-"""Seconds until a message comes back that a killed or failed function had: of minutes on AWS, seconds here."""
+"""Seconds until a message comes back that a killed or failed function had: of minutes on AWS, seconds here.
+The other queues have nothing to do in a soak."""
 RECEIVES = 3
 """Then it is a dead letter; ten on AWS. So that an outage of half a minute leaves some."""
 POLLER_SECONDS = 60
@@ -63,7 +64,8 @@ class Operator:
     def hasten(self) -> None:
         """Makes minutes of waiting seconds, so that what was killed comes back within the soak."""
         sqs = self.local.client("sqs")
-        for queue, seconds in zip(self._queues, VISIBLE_AGAIN.values(), strict=True):
+        for what, seconds in VISIBLE_AGAIN.items():
+            queue = Queue(sqs, self.local.names.named(what))
             policy = sqs.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["RedrivePolicy"])["Attributes"]
             hasty = json.loads(policy["RedrivePolicy"]) | {"maxReceiveCount": RECEIVES}
             attributes = {"VisibilityTimeout": str(seconds), "RedrivePolicy": json.dumps(hasty)}
