@@ -20,6 +20,20 @@ Schedule = Annotated[str, Field(pattern=r"^(cron|rate)\(.+\)$")]
 # Of the numbers of days that CloudWatch Logs takes, those of use here (infra/capabilities/log.py).
 LogDays = Literal[1, 7, 14, 30, 90, 180, 365, 731]
 
+Shift = Literal[
+    "AllAtOnce",
+    "Canary10Percent5Minutes",
+    "Canary10Percent10Minutes",
+    "Canary10Percent15Minutes",
+    "Canary10Percent30Minutes",
+    "Linear10PercentEvery1Minute",
+    "Linear10PercentEvery2Minutes",
+    "Linear10PercentEvery3Minutes",
+    "Linear10PercentEvery10Minutes",
+]
+"""CodeDeploy's own configurations for functions, each by its name without ``CodeDeployDefault.Lambda``."""
+AT_ONCE: Shift = "AllAtOnce"
+
 _BUCKET_NAME_LIMIT = 63
 _LONGEST_BUCKET = "access-logs"
 
@@ -80,6 +94,17 @@ class Etl(_Section):
         return self.small_batch_mib * 1024 * 1024
 
 
+class Deployment(_Section):
+    """How calls move to a new version of those functions that are called all the time; the others' move at once.
+
+    ``Canary10Percent5Minutes``: a tenth of the calls for five minutes, then all. An alarm meanwhile brings them back
+    (``infra/capabilities/deployment.py``). Each function adds its time to a deployment that changes it.
+    """
+
+    webhook: Shift = "Canary10Percent5Minutes"
+    apply: Shift = "Canary10Percent5Minutes"
+
+
 class Audit(_Section):
     """The daily audit of every hotel (``shared/pipeline/audit.py``)."""
 
@@ -115,6 +140,7 @@ class StageConfig(_Section):
     etl: Etl = Etl()
     audit: Audit = Audit()
     analysts: Analysts = Analysts()
+    deployment: Deployment = Deployment()
 
     @property
     def names(self) -> Names:

@@ -33,6 +33,8 @@ def local_target() -> Target:
         firewall=False,
         # A tick on the hour in the middle of a demo or a test would be chance. `pousada poll` and `etl` are there.
         schedules=False,
+        # CloudFormation there has no AWS::CodeDeploy::DeploymentGroup.
+        gradual_shift=False,
         # A `glueetl` job is only pretended there; a `pythonshell` job really runs, and starts Spark itself.
         job_command="pythonshell",
         # Taken there as seconds, and 600 is the most.

@@ -24,6 +24,8 @@ class Target:
     firewall: bool = True
     schedules: bool = True
     """The hourly poll and the hourly batches happen by themselves."""
+    gradual_shift: bool = True
+    """CodeDeploy moves a function's alias; else CloudFormation does, all at once."""
     job_command: str = "glueetl"
     job_timeout: int | None = None
     """In place of the configured minutes."""

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from shared.segments import joined
 
+LIVE_ALIAS = "live"
+"""Of every function: the version that is in use. Whoever calls one calls this alias of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Names:

@@ -51,7 +51,7 @@ class EtlFunction(Construct):
             expression=config.etl.schedule,
             description="Pending manifests to PostgreSQL and Parquet",
             action="lambda:InvokeFunction",
-            arn=self.etl.function.function_arn,
+            arn=self.etl.alias.function_arn,
         )
 
     def _function(self, config: StageConfig, layer: lambda_.LayerVersion | None, job: glue.CfnJob) -> PousadaFunction:

@@ -1,10 +1,10 @@
-"""A deployed function of ``lambdas/<folder>/``: its code, role, log group and layer."""
+"""A deployed function of ``lambdas/<folder>/``: its code, role, log group and layer; and the alias it is called by."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration, IgnoreMode, Stack
+from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -17,8 +17,12 @@ from infra.capabilities.permissions import acknowledge
 from infra.config import StageConfig
 from infra.packages import ARROW, LAYER, PackageArchive
 from infra.paths import ROOT
+from shared.names import LIVE_ALIAS
 
 RUNTIME = lambda_.Runtime.PYTHON_3_13
+# The alias can be moved back by hand. But not of a deployment that failed: Lambda publishes nothing that equals the
+# version published last, so that the second try would fail for it.
+_KEPT_VERSIONS = lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
 _NOTHING_BUT_PYTHON = ["__pycache__", "*.pyc", "*.md", "requirements*.txt"]
 
 
@@ -66,6 +70,8 @@ def _layer(stack: Stack, archive: PackageArchive, id: str, assets_id: str) -> la
 class PousadaFunction(Construct):
     """``function`` and its ``role``, which may write its own log and its traces and nothing else yet.
 
+    What calls it calls ``alias``: each change of code, layer or setting is published as a version, and the alias moved.
+
     ``continues_itself``: it sends what it does not finish to the queue that it reads from.
     """
 
@@ -112,8 +118,11 @@ class PousadaFunction(Construct):
             dead_letter_queue=dead_letter_queue,
             # Unless told that it is meant, Lambda stops a function that is invoked some 16 times by its own messages.
             recursive_loop=lambda_.RecursiveLoop.ALLOW if continues_itself else None,
+            # Of the function, whatever its version: an old one that still runs counts.
             reserved_concurrent_executions=at_once,
+            current_version_options=_KEPT_VERSIONS,
         )
+        self.alias = self.function.add_alias(LIVE_ALIAS)
         self._acknowledge_findings(asynchronous=dead_letter_queue is not None)
 
     def consume(self, queue: sqs.Queue, *, batch_size: int, concurrency: int, window: Duration | None = None) -> None:
@@ -125,7 +134,7 @@ class PousadaFunction(Construct):
             max_concurrency=concurrency,
             report_batch_item_failures=True,
         )
-        self.function.add_event_source(source)
+        self.alias.add_event_source(source)
         acknowledge(
             self.function,
             "Serverless-LambdaEventSourceMappingDestination",

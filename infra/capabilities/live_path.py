@@ -7,16 +7,25 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.capabilities.deployment import GradualShift
 from infra.capabilities.function import PousadaFunction
 from infra.capabilities.permissions import allow, may_read_raw, may_use_key, secrets, table
 from infra.capabilities.queues import WorkQueue
 from infra.capabilities.raw_events import DELIVERIES_AND_SMALL_PAGES, RawEvents
 from infra.config import StageConfig
+from infra.target import Target
 
 
 class LivePath(Construct):
     def __init__(
-        self, scope: Construct, id: str, *, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        target: Target,
+        key: kms.IKey,
+        layer: lambda_.LayerVersion | None,
     ) -> None:
         super().__init__(scope, id)
         names, live = config.names, config.live
@@ -54,3 +63,12 @@ class LivePath(Construct):
         may_read_raw(self.apply.role, config)
         allow(self.apply.role, "dynamodb:GetItem", on=[table(self, names.integrations_table)])
         allow(self.apply.role, "secretsmanager:GetSecretValue", on=secrets(self, names.database_secret))
+        GradualShift(
+            self,
+            "Shift",
+            folder="apply",
+            config=config,
+            target=target,
+            function=self.apply,
+            shift=config.deployment.apply,
+        )

@@ -101,5 +101,5 @@ class Polling(Construct):
             expression=config.polling.schedule,
             description="Polls every active integration",
             action="lambda:InvokeFunction",
-            arn=self.dispatcher.function.function_arn,
+            arn=self.dispatcher.alias.function_arn,
         )

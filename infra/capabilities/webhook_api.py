@@ -6,10 +6,12 @@ import json
 
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.capabilities.deployment import MINUTE, GradualShift, Symptom
 from infra.capabilities.function import PousadaFunction
 from infra.capabilities.log import Log
 from infra.capabilities.permissions import (
@@ -21,8 +23,13 @@ from infra.capabilities.permissions import (
     table,
 )
 from infra.config import StageConfig
+from infra.target import Target
+from shared.names import Names
 
 API_STAGE = "v1"
+_API = "webhooks"
+# Of the five seconds that vendors wait, what is ours.
+_SLOW_MS = 1_000
 _LOGGING_POLICY = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 # Neither address nor agent, nor the path with its property: what remains is no personal datum.
 _ACCESS_LOG_FIELDS = {
@@ -43,7 +50,14 @@ class WebhookFunction(PousadaFunction):
     """Verifies, tells duplicates apart, puts the raw object. Vendors wait five seconds at the least (Mews)."""
 
     def __init__(
-        self, scope: Construct, id: str, *, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        target: Target,
+        key: kms.IKey,
+        layer: lambda_.LayerVersion | None,
     ) -> None:
         names = config.names
         super().__init__(
@@ -62,14 +76,39 @@ class WebhookFunction(PousadaFunction):
         may_put_raw(self.role, config, "webhooks")
         items = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
         allow(self.role, *items, on=[table(self, names.idempotency_table)])
+        GradualShift(
+            self,
+            "Shift",
+            folder="webhook",
+            config=config,
+            target=target,
+            function=self,
+            shift=config.deployment.webhook,
+            symptoms=self._symptoms(names),
+        )
+
+    def _symptoms(self, names: Names) -> tuple[Symptom, ...]:
+        # A store that fails is answered, not raised. The API tells no versions apart: an outage counts as well.
+        answers = cloudwatch.Metric(
+            namespace="AWS/ApiGateway",
+            metric_name="5XXError",
+            dimensions_map={"ApiName": names.named(_API), "Stage": API_STAGE},
+            statistic="Sum",
+            period=MINUTE,
+        )
+        durations = self.alias.metric_duration(statistic="p99", period=MINUTE)
+        return (
+            Symptom("5xx", "Deliveries are answered with a server error.", answers),
+            Symptom("slow", "The webhook takes more than a second (p99).", durations, most=_SLOW_MS),
+        )
 
 
 class WebhookApi(Construct):
     """A REST API whose one method hands the body on as it came: the signature is over its bytes."""
 
-    def __init__(self, scope: Construct, id: str, *, config: StageConfig, function: lambda_.Function) -> None:
+    def __init__(self, scope: Construct, id: str, *, config: StageConfig, function: lambda_.IFunction) -> None:
         super().__init__(scope, id)
-        name = config.names.named("webhooks")
+        name = config.names.named(_API)
         log = Log(self, "AccessLog", name=f"/aws/apigateway/{name}", config=config)
         self.api = apigateway.RestApi(
             self,

@@ -31,8 +31,8 @@ class IngestStack(Stack):
     ) -> None:
         super().__init__(scope, id, stack_name=config.names.stack("ingest"), **props)
         layer = dependency_layer(self) if target.packages else None
-        webhook = WebhookFunction(self, "Webhook", config=config, key=storage.key, layer=layer)
-        api = WebhookApi(self, "WebhookApi", config=config, function=webhook.function)
+        webhook = WebhookFunction(self, "Webhook", config=config, target=target, key=storage.key, layer=layer)
+        api = WebhookApi(self, "WebhookApi", config=config, function=webhook.alias)
         if target.firewall:
             Firewall(self, "Firewall", config=config, stage=api.stage)
         Polling(self, "Polling", config=config, target=target, key=storage.key, layer=layer)

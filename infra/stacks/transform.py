@@ -33,7 +33,7 @@ class TransformStack(Stack):
     ) -> None:
         super().__init__(scope, id, stack_name=config.names.stack("transform"), **props)
         layer = dependency_layer(self) if target.packages else None
-        LivePath(self, "LivePath", config=config, key=storage.key, layer=layer)
+        LivePath(self, "LivePath", config=config, target=target, key=storage.key, layer=layer)
         Manifests(self, "Manifests", config=config, key=storage.key, layer=layer)
         etl = EtlJob(self, "Etl", config=config, target=target, key=storage.key)
         EtlFunction(self, "EtlFunction", config=config, target=target, key=storage.key, layer=layer, job=etl.job)

@@ -9,6 +9,7 @@ from botocore.config import Config
 
 from scripts.cli.stage import Stage
 from shared.errors import Misconfigured
+from shared.names import LIVE_ALIAS
 
 _LONGEST_SECONDS = 910
 """A little more than the function itself has."""
@@ -33,7 +34,9 @@ def order(stage: Stage, by_glue: bool) -> Taken:
     client = stage.session.client("lambda", endpoint_url=stage.endpoint, config=patient)
     event = {"small_batch_bytes": 0} if by_glue else {}
     try:
-        answer = client.invoke(FunctionName=stage.names.function("etl"), Payload=msgspec.json.encode(event))
+        answer = client.invoke(
+            FunctionName=stage.names.function("etl"), Qualifier=LIVE_ALIAS, Payload=msgspec.json.encode(event)
+        )
     except client.exceptions.TooManyRequestsException:
         raise at_work() from None
     payload = answer["Payload"].read()

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scripts.local.stack import LocalStack
+from shared.names import LIVE_ALIAS
 from shared.pipeline.manifest import DONE, PENDING, decode
 from tests.e2e.hotels import Hotel
 from tests.e2e.waiting import eventually
@@ -25,7 +26,8 @@ def job_runs(local: LocalStack) -> int:
 
 
 def called(local: LocalStack) -> dict[str, Any]:
-    answer = local.client("lambda").invoke(FunctionName=local.names.function("etl"), Payload=json.dumps(ORDER))
+    function = local.names.function("etl")
+    answer = local.client("lambda").invoke(FunctionName=function, Qualifier=LIVE_ALIAS, Payload=json.dumps(ORDER))
     payload: dict[str, Any] = json.loads(answer["Payload"].read())
     assert "FunctionError" not in answer, payload
     return payload

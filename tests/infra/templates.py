@@ -59,8 +59,16 @@ class Synthesised:
         return [statement for policy, statement in self.statements() if role in policy]
 
 
-def synthesise(outdir: Path, *, stages: str | None = None) -> dict[str, Synthesised]:
+def synthesise(
+    outdir: Path, *, stages: str | None = None, changed: dict[str, Resource] | None = None
+) -> dict[str, Synthesised]:
+    """``changed``: settings of some stages, in place of those that cdk.json has."""
     context = CONTEXT if stages is None else {**CONTEXT, "stages": stages}
+    if changed:
+        settings = {
+            name: {**written, **changed.get(name, {})} for name, written in CONTEXT["pousada"]["stages"].items()
+        }
+        context = {**context, "pousada": {**CONTEXT["pousada"], "stages": settings}}
     app = cdk.App(context=context, outdir=str(outdir))
     built = add_stages(app)
     assembly = app.synth()

@@ -70,8 +70,8 @@ def test_the_key_is_used_through_s3_and_dynamodb_only(stage: Synthesised):
 @pytest.mark.parametrize(
     ("role", "action", "target"),
     [
-        ("PollingSchedulerRole", "lambda:InvokeFunction", "Dispatcher"),
-        ("EtlFunctionSchedulerRole", "lambda:InvokeFunction", "EtlFunction"),
+        ("PollingSchedulerRole", "lambda:InvokeFunction", "DispatcherFunctionAliaslive"),
+        ("EtlFunctionSchedulerRole", "lambda:InvokeFunction", "EtlFunctionAliaslive"),
         ("DailyAuditSchedulerRole", "sqs:SendMessage", "DailyAuditWorkQueue"),
     ],
 )
@@ -80,6 +80,28 @@ def test_a_schedule_may_start_its_work_and_nothing_else(stage: Synthesised, role
     assert words(statement["Action"]) == [action]
     (resource,) = words(statement["Resource"])
     assert target in resource
+
+
+@pytest.mark.parametrize(
+    ("role", "function"), [("WebhookShiftRole", "Webhook"), ("LivePathShiftRole", "LivePathApply")]
+)
+def test_a_deployment_may_move_its_own_alias_and_look_at_alarms_and_nothing_else(
+    aws_stage: Synthesised, role: str, function: str
+):
+    if not aws_stage.allowed(role):
+        assert aws_stage.config.name.startswith("dev-")
+        return
+    moving = {"lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig"}
+    assert {action for action, _ in _permissions(aws_stage, role)} == moving | {"cloudwatch:DescribeAlarms"}
+    moved = {on for action, on in _permissions(aws_stage, role) if action in moving}
+    assert all(f'"{function}Function' in on for on in moved)
+    assert len(moved) == 2
+    managed = [
+        r["ManagedPolicyArns"]
+        for id, r in aws_stage.properties("AWS::IAM::Role").items()
+        if role in id and r.get("ManagedPolicyArns")
+    ]
+    assert managed == []
 
 
 @pytest.mark.parametrize("role", ["LivePathApplyRole", "/EtlRole", "EtlFunctionRole", "DailyAuditRole"])

@@ -65,12 +65,31 @@ def test_the_local_stage_leaves_no_name_taken(local: Synthesised):
     assert {bucket["DeletionPolicy"] for bucket in kept.values()} == {"Delete"}
 
 
-def test_a_stage_synthesises_without_credentials_and_without_network(tmp_path: Path):
-    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "JSII_RUNTIME_PACKAGE_CACHE": "disabled"}
-    command = [sys.executable, "-c", _SYNTHESISE, str(tmp_path / "cdk.out"), "prod-eu-south-2"]
+@pytest.fixture(scope="module")
+def synthesised_apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``prod-eu-south-2`` by a process of its own, which has neither credentials nor network."""
+    folder = tmp_path_factory.mktemp("apart")
+    # Another seed than ours is another order of every set.
+    bare = {"PATH": os.environ["PATH"], "HOME": str(folder), "JSII_RUNTIME_PACKAGE_CACHE": "disabled"}
+    bare["PYTHONHASHSEED"] = "1"
+    command = [sys.executable, "-c", _SYNTHESISE, str(folder / "cdk.out"), "prod-eu-south-2"]
     subprocess.run([*_offline(), *command], check=True, cwd=REPOSITORY, env=bare, timeout=120)
-    manifest = json.loads((tmp_path / "cdk.out" / "manifest.json").read_text())
+    return folder / "cdk.out"
+
+
+def test_a_stage_synthesises_without_credentials_and_without_network(synthesised_apart: Path):
+    manifest = json.loads((synthesised_apart / "manifest.json").read_text())
     assert "assembly-prod-eu-south-2" in manifest["artifacts"]
+
+
+def test_two_syntheses_are_equal_to_the_byte_so_that_a_diff_shows_what_was_changed(
+    synthesised_apart: Path, every_stage: dict[str, Synthesised]
+):
+    ours = Path(every_stage["prod-eu-south-2"].assembly.directory)
+    templates = {path.name: path.read_bytes() for path in ours.glob("*.template.json")}
+    apart = synthesised_apart / ours.name
+    assert len(templates) >= 3
+    assert {path.name: path.read_bytes() for path in apart.glob("*.template.json")} == templates
 
 
 def _offline() -> list[str]:

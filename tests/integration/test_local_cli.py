@@ -24,7 +24,7 @@ from scripts.cli.waiting import Patience
 from scripts.local.embedded_aws import EmbeddedAws
 from scripts.local.environment import ROOT
 from shared.model.mapping import Refusal
-from shared.names import Names
+from shared.names import LIVE_ALIAS, Names
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.poll_orders import decode
 from shared.pipeline.sync_runs import SyncRun
@@ -465,7 +465,9 @@ def etl_function(operator: Operator) -> None:
         Code={"ZipFile": _code("shared", "glue_jobs", "lambdas")},
         Environment={"Variables": environment},
         Timeout=60,
+        Publish=True,
     )
+    operator.client("lambda").create_alias(FunctionName=NAMES.function("etl"), Name=LIVE_ALIAS, FunctionVersion="1")
 
 
 def _code(*packages: str) -> bytes:

@@ -15,6 +15,7 @@ import msgspec
 from scripts.cli.queues import Queue
 from scripts.local.environment import ROOT
 from scripts.local.stack import LocalStack
+from shared.names import LIVE_ALIAS
 from tests.e2e.waiting import eventually
 from tests.load.pms_process import ZONES, PmsProcess
 
@@ -70,9 +71,14 @@ class Operator:
             hasty = json.loads(policy["RedrivePolicy"]) | {"maxReceiveCount": RECEIVES}
             attributes = {"VisibilityTimeout": str(seconds), "RedrivePolicy": json.dumps(hasty)}
             sqs.set_queue_attributes(QueueUrl=queue.url, Attributes=attributes)
-        self.local.client("lambda").update_function_configuration(
-            FunctionName=self.local.names.function("poller"), Timeout=POLLER_SECONDS
-        )
+        self._release("poller", Timeout=POLLER_SECONDS)
+
+    def _release(self, folder: str, **settings: Any) -> None:
+        """What calls the function calls its alias: a changed setting takes effect with a version of its own."""
+        client, function = self.local.client("lambda"), self.local.names.function(folder)
+        client.update_function_configuration(FunctionName=function, **settings)
+        version = client.publish_version(FunctionName=function)["Version"]
+        client.update_alias(FunctionName=function, Name=LIVE_ALIAS, FunctionVersion=version)
 
     def onboard(self, *options: str) -> None:
         for property_id, zone in ZONES.items():
@@ -88,7 +94,8 @@ class Operator:
     def dispatch(self) -> None:
         """What the schedule does every hour."""
         name = self.local.names.function("dispatcher")
-        self.local.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
+        client = self.local.client("lambda")
+        client.invoke(FunctionName=name, Qualifier=LIVE_ALIAS, InvocationType="Event", Payload=b"{}")
 
     def start_job(self) -> None:
         """What the schedule does every hour. One run at a time, which Glue sees to and the embedded AWS does not."""
