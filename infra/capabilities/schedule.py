@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
@@ -27,7 +28,7 @@ def add_schedule(
 ) -> None:
     """At the hours of ``expression`` the scheduler may and does take ``action`` on the one resource ``arn``."""
     schedules = scheduler.CfnScheduleGroup(scope, "Schedules", name=config.names.named(group))
-    role = iam.Role(scope, "SchedulerRole", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
+    role = iam.Role(scope, "SchedulerRole", assumed_by=_scheduler(Stack.of(scope), config.names.named(group)))
     # CDK's own target would allow every version of a function besides.
     allow(role, action, on=[arn])
     scheduler.CfnSchedule(
@@ -41,3 +42,10 @@ def add_schedule(
         state="ENABLED" if target.schedules else "DISABLED",
         target=scheduler.CfnSchedule.TargetProperty(arn=arn, role_arn=role.role_arn, input=message),
     )
+
+
+def _scheduler(stack: Stack, group: str) -> iam.PrincipalBase:
+    """EventBridge Scheduler, at work for this group of schedules and not for somebody else's who names the role."""
+    schedules = stack.format_arn(service="scheduler", resource="schedule-group", resource_name=group)
+    mine = {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnEquals": {"aws:SourceArn": schedules}}
+    return iam.ServicePrincipal("scheduler.amazonaws.com").with_conditions(mine)

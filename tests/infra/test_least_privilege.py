@@ -1,0 +1,412 @@
+"""Least privilege, proved: every policy of every stage is walked, whatever resource it belongs to.
+
+The rules and their tables are in privilege.py. Each rule has a fault planted for it, so that it can be seen to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.infra import privilege
+from tests.infra.policies import ACCOUNT, Policies, read, read_templates
+from tests.infra.privilege import Rule
+from tests.infra.simulator import covers, may, overlap
+from tests.infra.templates import STAGES, Synthesised
+
+pytestmark = pytest.mark.infra
+
+RULES: tuple[Rule, ...] = (
+    privilege.no_wildcard_in_an_action,
+    privilege.no_resource_left_open,
+    privilege.only_named_policies_of_aws,
+    privilege.a_secret_is_read_by_whom_it_serves,
+    privilege.raw_objects_are_put_by_the_landers,
+    privilege.raw_is_read_and_landed_and_nothing_else,
+    privilege.nobody_destroys_raw,
+    privilege.roles_are_passed_by_whom_it_is_said,
+    privilege.a_function_is_called_by_one_source,
+    privilege.nothing_is_open_to_everybody,
+    privilege.a_service_comes_in_for_this_account,
+    privilege.a_role_trusts_one_service,
+)
+by_name = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+
+
+@pytest.fixture(scope="module")
+def policies(every_stage: dict[str, Synthesised]) -> dict[str, Policies]:
+    return {name: read(stage) for name, stage in every_stage.items()}
+
+
+@by_name
+@pytest.mark.parametrize("stage_name", STAGES)
+def test_a_stage_keeps_the_rule(rule: Rule, policies: dict[str, Policies], stage_name: str):
+    assert rule(policies[stage_name]) == []
+
+
+def test_the_walk_reaches_every_role_function_and_resource_policy(stage: Synthesised, policies: dict[str, Policies]):
+    walked = policies[stage.config.name]
+    policed = {s.where for s in walked.statements}
+    assert stage.resources("AWS::IAM::Role").keys() <= {s.where for s in walked.of("trust")}
+    for kind in ("AWS::IAM::Policy", "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::KMS::Key"):
+        assert stage.resources(kind).keys() <= policed
+    functions = {p["FunctionName"] for p in stage.properties("AWS::Lambda::Function").values()}
+    assert {f"function {name.removeprefix(walked.prefix)}" for name in functions} <= walked.holders()
+    assert len(walked.permissions) == len(stage.resources("AWS::Lambda::Permission"))
+
+
+def test_what_the_tables_say_is_so(policies: dict[str, Policies]):
+    """Else a rule could hold because nobody may do anything, or because names have changed."""
+    for walked in policies.values():
+        raw = privilege.raw_bucket(walked)
+        for lander, folders in privilege.LANDS.items():
+            assert may(walked, lander, "s3:PutObject", f"{raw}/{folders}")
+            assert not may(walked, lander, "s3:GetObject", f"{raw}/*")
+        for reader in privilege.READS_RAW:
+            assert may(walked, reader, "s3:GetObject", f"{raw}/any/key")
+        assert privilege.kinds_of_secrets_read(walked) == privilege.SERVES
+        assert {arn for _, arn in walked.managed} == privilege.AWS_POLICIES.keys()
+
+
+# -- Planted faults --------------------------------------------------------------------------------
+
+
+def allowing(action: str | list[str], resource: str | list[str], **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def trusting(service: str = "lambda.amazonaws.com", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}, **more}
+
+
+def bare(*statements: Mapping[str, Any], function: str = "webhook", **resources: Any) -> Policies:
+    """A stage with one function, whose role is allowed ``statements``, and ``resources`` besides."""
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": [trusting()]}}}
+    runs = {"FunctionName": f"pousada-bare-{function}", "Role": {"Fn::GetAtt": ["Role", "Arn"]}}
+    policy = {"Roles": [{"Ref": "Role"}], "PolicyDocument": {"Statement": list(statements)}}
+    own = {
+        "Role": role,
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": runs},
+        "Policy": {"Type": "AWS::IAM::Policy", "Properties": policy},
+    }
+    return read_templates({"bare": {"Resources": {**own, **resources}}}, prefix="pousada-bare-")
+
+
+def of(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": kind, "Properties": properties}
+
+
+def guarding(kind: str, *statements: Mapping[str, Any]) -> dict[str, Any]:
+    return of(kind, PolicyDocument={"Statement": list(statements)})
+
+
+def role(statement: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    return of("AWS::IAM::Role", AssumeRolePolicyDocument={"Statement": [statement]}, **more)
+
+
+def keyed(*keys: str) -> dict[str, Any]:
+    return {"Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}}}
+
+
+RAW = "arn:aws:s3:::pousada-bare-raw"
+QUEUE = "arn:aws:sqs:eu-west-1:111122223333:pousada-bare-live"
+SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
+HOTEL_SECRETS = "arn:aws:dynamodb:eu-west-1:111122223333:table/pousada-bare-hotel-secrets"
+TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/pousada-bare-integrations"
+FROM_EVENTS = {"Effect": "Allow", "Action": "sqs:SendMessage", "Principal": {"Service": "events.amazonaws.com"}}
+EVERYBODY = {"Effect": "Allow", "Action": "s3:GetObject", "Principal": "*", "Resource": f"{RAW}/*"}
+SOMEBODY_ELSE = {**EVERYBODY, "Principal": {"AWS": "arn:aws:iam::999999999999:root"}}
+CALLING = {"Action": "lambda:InvokeFunction", "FunctionName": "webhook", "Principal": "apigateway.amazonaws.com"}
+
+FAULTS: dict[str, tuple[Rule, Policies]] = {
+    "any action": (privilege.no_wildcard_in_an_action, bare(allowing("*", QUEUE))),
+    "any action of a service": (privilege.no_wildcard_in_an_action, bare(allowing("s3:*", f"{RAW}/*"))),
+    "any action of a beginning": (privilege.no_wildcard_in_an_action, bare(allowing("s3:Get*", f"{RAW}/*"))),
+    "any action but one": (
+        privilege.no_wildcard_in_an_action,
+        bare({"Effect": "Allow", "NotAction": "iam:*", "Resource": QUEUE}),
+    ),
+    "any action by a queue's policy": (
+        privilege.no_wildcard_in_an_action,
+        bare(Queue=guarding("AWS::SQS::QueuePolicy", {**FROM_EVENTS, "Action": "sqs:*", "Resource": QUEUE})),
+    ),
+    "any action within a role": (
+        privilege.no_wildcard_in_an_action,
+        bare(Inline=role(trusting(), Policies=[{"PolicyDocument": {"Statement": [allowing("sqs:*", QUEUE)]}}])),
+    ),
+    "any key's action for somebody but the root": (
+        privilege.no_wildcard_in_an_action,
+        bare(
+            Key=of(
+                "AWS::KMS::Key",
+                KeyPolicy={
+                    "Statement": [allowing("kms:*", "*", Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/operator"})]
+                },
+            )
+        ),
+    ),
+    "any resource": (privilege.no_resource_left_open, bare(allowing("sqs:SendMessage", "*"))),
+    "any resource among others": (privilege.no_resource_left_open, bare(allowing("sqs:SendMessage", [QUEUE, "*"]))),
+    "any bucket": (privilege.no_resource_left_open, bare(allowing("s3:GetObject", "arn:aws:s3:::*"))),
+    "any table": (
+        privilege.no_resource_left_open,
+        bare(allowing("dynamodb:Scan", "arn:aws:dynamodb:eu-west-1:111122223333:table/*")),
+    ),
+    "any secret": (privilege.no_resource_left_open, bare(allowing("secretsmanager:GetSecretValue", f"{SECRET}*"))),
+    "any resource but one": (
+        privilege.no_resource_left_open,
+        bare({"Effect": "Allow", "Action": "sqs:SendMessage", "NotResource": QUEUE}),
+    ),
+    "metrics of any name": (privilege.no_resource_left_open, bare(allowing("cloudwatch:PutMetricData", "*"))),
+    "a log group's policy, as text, on everything": (
+        privilege.no_resource_left_open,
+        bare(
+            Logs=of(
+                "AWS::Logs::ResourcePolicy",
+                PolicyDocument='{"Statement": [{"Effect": "Allow", "Action": "logs:PutLogEvents", "Resource": "*",'
+                ' "Principal": {"Service": "events.amazonaws.com"}}]}',
+            )
+        ),
+    ),
+    "an administrator": (
+        privilege.only_named_policies_of_aws,
+        bare(Admin=role(trusting(), ManagedPolicyArns=["arn:aws:iam::aws:policy/AdministratorAccess"])),
+    ),
+    "another kind of secret": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("secretsmanager:GetSecretValue", f"{SECRET}hostpms/*/oauth-credentials-??????")),
+    ),
+    "every kind of a vendor's secrets": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("secretsmanager:GetSecretValue", f"{SECRET}hostpms/*")),
+    ),
+    "the database's secret": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("secretsmanager:GetSecretValue", f"{SECRET}pousada/bare/database-??????")),
+    ),
+    "a reader's secret beside the database's": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("secretsmanager:GetSecretValue", f"{SECRET}pousada/bare/database*"), function="apply"),
+    ),
+    "many secrets at a time": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("secretsmanager:BatchGetSecretValue", f"{SECRET}hostpms/x/webhook-secret"), function="manifest"),
+    ),
+    "the hotels' secrets without a key": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("dynamodb:GetItem", HOTEL_SECRETS)),
+    ),
+    "another kind of key": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("dynamodb:GetItem", HOTEL_SECRETS, **keyed("hostpms/*/oauth-credentials"))),
+    ),
+    "one right key and one wrong": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("dynamodb:GetItem", HOTEL_SECRETS, **keyed("hostpms/*/webhook-secret", "hostpms/*"))),
+    ),
+    "a scan, to which keys do not apply": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("dynamodb:Scan", HOTEL_SECRETS, **keyed("hostpms/*/webhook-secret"))),
+    ),
+    "an index of the hotels' secrets": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("dynamodb:Query", f"{HOTEL_SECRETS}/index/by-age")),
+    ),
+    "tables of any name": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("dynamodb:GetItem", TABLE.replace("integrations", "*"))),
+    ),
+    "the key of the secrets": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(
+            allowing("kms:Decrypt", "arn:aws:kms:eu-west-1:111122223333:key/pousada-bare-secrets"), function="manifest"
+        ),
+    ),
+    "landing by one who does not": (
+        privilege.raw_objects_are_put_by_the_landers,
+        bare(allowing("s3:PutObject", f"{RAW}/*/webhooks/*"), function="manifest"),
+    ),
+    "landing outside one's folders": (
+        privilege.raw_objects_are_put_by_the_landers,
+        bare(allowing("s3:PutObject", f"{RAW}/*")),
+    ),
+    "landing in buckets that begin so": (
+        privilege.raw_objects_are_put_by_the_landers,
+        bare(allowing("s3:PutObject", "arn:aws:s3:::pousada-bare-r*")),
+    ),
+    "landing by the bucket's policy": (
+        privilege.raw_objects_are_put_by_the_landers,
+        bare(Raw=guarding("AWS::S3::BucketPolicy", {**SOMEBODY_ELSE, "Action": "s3:PutObject"})),
+    ),
+    "reading raw by one who does not": (
+        privilege.raw_is_read_and_landed_and_nothing_else,
+        bare(allowing("s3:GetObject", f"{RAW}/*"), function="manifest"),
+    ),
+    "an access list on raw": (
+        privilege.raw_is_read_and_landed_and_nothing_else,
+        bare(allowing("s3:PutObjectAcl", f"{RAW}/*/webhooks/*")),
+    ),
+    "deleting raw objects": (privilege.nobody_destroys_raw, bare(allowing("s3:DeleteObject", f"{RAW}/*/webhooks/*"))),
+    "deleting versions of raw objects": (
+        privilege.nobody_destroys_raw,
+        bare(allowing("s3:DeleteObjectVersion", f"{RAW}/a/b/c")),
+    ),
+    "deleting in any bucket of the stage": (
+        privilege.nobody_destroys_raw,
+        bare(allowing("s3:DeleteObject", "arn:aws:s3:::pousada-bare-*/*")),
+    ),
+    "a lifecycle that deletes": (privilege.nobody_destroys_raw, bare(allowing("s3:PutLifecycleConfiguration", RAW))),
+    "another policy for the raw bucket": (privilege.nobody_destroys_raw, bare(allowing("s3:PutBucketPolicy", RAW))),
+    "deleting what raw is encrypted with": (
+        privilege.nobody_destroys_raw,
+        bare(allowing("kms:ScheduleKeyDeletion", "arn:aws:kms:eu-west-1:111122223333:key/pousada-bare-data")),
+    ),
+    "passing a role": (
+        privilege.roles_are_passed_by_whom_it_is_said,
+        bare(allowing("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/operator")),
+    ),
+    "a function that any API may call": (
+        privilege.a_function_is_called_by_one_source,
+        bare(Open=of("AWS::Lambda::Permission", **CALLING)),
+    ),
+    "a function that any schedule may call": (
+        privilege.a_function_is_called_by_one_source,
+        bare(Open=of("AWS::Lambda::Permission", **CALLING, SourceArn="arn:aws:execute-api:eu-west-1:*:*")),
+    ),
+    "a function's address for everybody": (
+        privilege.a_function_is_called_by_one_source,
+        bare(
+            Open=of(
+                "AWS::Lambda::Permission",
+                Action="lambda:InvokeFunctionUrl",
+                FunctionName="webhook",
+                Principal="*",
+                FunctionUrlAuthType="NONE",
+            )
+        ),
+    ),
+    "a bucket for everybody": (
+        privilege.nothing_is_open_to_everybody,
+        bare(Raw=guarding("AWS::S3::BucketPolicy", EVERYBODY)),
+    ),
+    "a bucket for every account": (
+        privilege.nothing_is_open_to_everybody,
+        bare(Raw=guarding("AWS::S3::BucketPolicy", {**EVERYBODY, "Principal": {"AWS": "*"}})),
+    ),
+    "a bucket for another account": (
+        privilege.nothing_is_open_to_everybody,
+        bare(Raw=guarding("AWS::S3::BucketPolicy", SOMEBODY_ELSE)),
+    ),
+    "a role for another account": (
+        privilege.nothing_is_open_to_everybody,
+        bare(Theirs=role(trusting(Principal={"AWS": "arn:aws:iam::999999999999:root"}))),
+    ),
+    "events of any account": (
+        privilege.a_service_comes_in_for_this_account,
+        bare(Queue=guarding("AWS::SQS::QueuePolicy", {**FROM_EVENTS, "Resource": QUEUE})),
+    ),
+    "a schedule of any account": (
+        privilege.a_role_trusts_one_service,
+        bare(Schedule=role(trusting("scheduler.amazonaws.com"))),
+    ),
+    "two services": (
+        privilege.a_role_trusts_one_service,
+        bare(Both=role(trusting(Principal={"Service": ["lambda.amazonaws.com", "glue.amazonaws.com"]}))),
+    ),
+    "a role for a person": (
+        privilege.a_role_trusts_one_service,
+        bare(Person=role(trusting(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}))),
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(fault: str):
+    rule, planted = FAULTS[fault]
+    assert rule(planted) != []
+
+
+@by_name
+def test_every_rule_has_a_fault_planted_and_passes_what_is_in_order(rule: Rule):
+    assert rule in {planted_for for planted_for, _ in FAULTS.values()}
+    allowed = [
+        allowing("s3:PutObject", f"{RAW}/hostpms/*/webhooks/*"),
+        allowing("secretsmanager:GetSecretValue", f"{SECRET}hostpms/*/webhook-secret-??????"),
+        allowing(["dynamodb:GetItem", "dynamodb:Query"], HOTEL_SECRETS, **keyed("hostpms/*/webhook-secret")),
+        allowing("dynamodb:Scan", TABLE),
+        allowing("xray:PutTraceSegments", "*"),
+        {"Effect": "Deny", "Action": "s3:*", "Resource": "*"},
+    ]
+    scheduled = {"Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}}
+    source = {"Fn::Join": ["", ["arn:aws:execute-api:eu-west-1:", {"Ref": "AWS::AccountId"}, ":api/*"]]}
+    in_order = bare(
+        *allowed,
+        Schedule=role(trusting("scheduler.amazonaws.com", **scheduled)),
+        Calls=of("AWS::Lambda::Permission", **CALLING, SourceArn=source),
+    )
+    assert rule(in_order) == []
+
+
+# -- The simulator ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("s3:Get*", "s3:GetObject", True),
+        ("*Object", "s3:Put*", True),
+        ("s3:Get*", "s3:Put*", False),
+        ("a?c", "ab*", True),
+        ("a?c", "ab", False),
+        ("*/webhooks/*", "x/polling/*", True),
+        ("raw/*/webhooks/*", "raw/a/polling/b", False),
+        ("[ab]", "a", False),
+        ("", "*", True),
+    ],
+)
+def test_two_patterns_overlap_where_a_text_matches_both(one: str, other: str, expected: bool):
+    assert overlap(one, other) is overlap(other, one) is expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [("s3:*", "s3:Get*", True), ("s3:Get*", "s3:*", False), ("a?", "a*", False), ("*", "*", True), ("a*", "ab?", True)],
+)
+def test_one_pattern_covers_another_where_it_matches_all_of_it(pattern: str, text: str, expected: bool):
+    assert covers(pattern, text) is expected
+
+
+def test_a_denial_goes_before_what_is_allowed():
+    deleting = allowing("s3:DeleteObject", f"{RAW}/*")
+    never = {"Effect": "Deny", "Action": "s3:Delete*", "Resource": f"{RAW}/*"}
+    assert may(bare(deleting), "function webhook", "s3:DeleteObject", f"{RAW}/a")
+    assert not may(bare(deleting, never), "function webhook", "s3:DeleteObject", f"{RAW}/a")
+
+
+def test_a_denial_by_the_bucket_binds_everybody():
+    deleting = allowing("s3:DeleteObject", f"{RAW}/*")
+    never = {"Effect": "Deny", "Action": "s3:DeleteObject*", "Resource": f"{RAW}/*", "Principal": "*"}
+    guarded = bare(deleting, Raw=guarding("AWS::S3::BucketPolicy", never))
+    assert not may(guarded, "function webhook", "s3:DeleteObject", f"{RAW}/*")
+
+
+def test_a_denial_of_less_or_on_a_condition_leaves_the_rest_allowed():
+    deleting = allowing("s3:DeleteObject", f"{RAW}/*")
+    some = {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": f"{RAW}/a/*"}
+    plain_text = {**some, "Resource": f"{RAW}/*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    for denial in (some, plain_text):
+        assert may(bare(deleting, denial), "function webhook", "s3:DeleteObject", f"{RAW}/*")
+
+
+def test_references_across_stacks_are_followed():
+    exporting = {
+        "Resources": {"Raw": of("AWS::S3::Bucket", BucketName="pousada-bare-raw")},
+        "Outputs": {"Raw": {"Value": {"Fn::GetAtt": ["Raw", "Arn"]}, "Export": {"Name": "raw-arn"}}},
+    }
+    deleting = allowing("s3:DeleteObject", {"Fn::Join": ["", [{"Fn::ImportValue": "raw-arn"}, "/*"]]})  # type: ignore[arg-type]
+    policy = of("AWS::IAM::Policy", Roles=[{"Ref": "Role"}], PolicyDocument={"Statement": [deleting]})
+    importing = {"Resources": {"Policy": policy, "Role": role(trusting())}}
+    walked = read_templates({"storage": exporting, "other": importing}, prefix="pousada-bare-")
+    assert privilege.nobody_destroys_raw(walked) == [f"other/Role: s3:DeleteObject on {RAW}/*"]
