@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,24 +59,24 @@ class Synthesised:
         return [statement for policy, statement in self.statements() if role in policy]
 
 
+def changed(stages: Mapping[str, Resource]) -> dict[str, Any]:
+    """cdk.json's context with these settings of some stages in place of those that it has."""
+    pousada = CONTEXT["pousada"]
+    written = {name: {**said, **stages.get(name, {})} for name, said in pousada["stages"].items()}
+    return {**CONTEXT, "pousada": {**pousada, "stages": written}}
+
+
 def synthesise(
-    outdir: Path, *, stages: str | None = None, changed: dict[str, Resource] | None = None
+    outdir: Path, *, stages: str | None = None, context: Mapping[str, Any] = CONTEXT
 ) -> dict[str, Synthesised]:
-    """``changed``: settings of some stages, in place of those that cdk.json has."""
-    context = CONTEXT if stages is None else {**CONTEXT, "stages": stages}
-    if changed:
-        settings = {
-            name: {**written, **changed.get(name, {})} for name, written in CONTEXT["pousada"]["stages"].items()
-        }
-        context = {**context, "pousada": {**CONTEXT["pousada"], "stages": settings}}
-    app = cdk.App(context=context, outdir=str(outdir))
+    app = cdk.App(context=dict(context) if stages is None else {**context, "stages": stages}, outdir=str(outdir))
     built = add_stages(app)
     assembly = app.synth()
-    return {stage.node.id: _read(stage, assembly) for stage in built}
+    configured = {config.name: config for config in parse(context["pousada"])}
+    return {stage.node.id: _read(configured[stage.node.id], stage, assembly) for stage in built}
 
 
-def _read(stage: PousadaStage, assembly: cx_api.CloudAssembly) -> Synthesised:
-    (config,) = (config for config in CONFIGURED if config.name == stage.node.id)
+def _read(config: StageConfig, stage: PousadaStage, assembly: cx_api.CloudAssembly) -> Synthesised:
     nested = assembly.get_nested_assembly(stage.artifact_id)
     templates = {stack.stack_name.removeprefix(config.names.stack("")): stack.template for stack in nested.stacks}
     return Synthesised(config, stage, nested, templates)

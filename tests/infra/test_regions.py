@@ -1,0 +1,266 @@
+"""A region is self-contained, and the regions are alike.
+
+What is read is the text of the templates, whatever is in them. Not to be known off line: whether a region has Lambda on
+arm64, the version of Glue and the classes of database instance that are asked for; AWS's lists of regional services
+say so, and a deployment does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+
+from tests.infra.templates import AWS_STAGES, CONTEXT, Resource, Synthesised, synthesise
+
+pytestmark = pytest.mark.infra
+
+BOTOCORE = botocore.session.get_session()
+REGIONS = set(BOTOCORE.get_available_regions("ec2"))
+ELSEWHERE = ("prod-eu-central-1", "prod-us-east-1")
+"""Stages that cdk.json does not have, of regions that nobody thought of."""
+
+BOTOCORE_NAMES = {
+    "ApplicationAutoScaling": "application-autoscaling",
+    "CertificateManager": "acm",
+    "KinesisFirehose": "firehose",
+    "ServiceDiscovery": "servicediscovery",
+}
+"""CloudFormation's name of a service → botocore's, where small letters do not make the one of the other."""
+
+GLOBAL = {
+    "IAM": "one for all regions of an account",
+    "Budgets": "one for all regions of an account",
+    "CE": "Cost Explorer is one for all regions of an account",
+    "Route53": "names are the same in all regions",
+    "CloudFormation": "what deploys is in every region",
+    "CDK": "what CDK tells of itself",
+}
+
+ACROSS: Mapping[str, str] = {}
+"""Types of resources that may name another region, and why: a copy that is kept there."""
+
+# CDK's own ids have a hash of the construct's path, in which the stage is; of an API's deployment one of its content.
+_HASH_OF_A_PATH = re.compile(r"[0-9A-F]{8}")
+_HASH_OF_A_DEPLOYMENT = re.compile(r"(Deployment[0-9A-F]{8})[0-9a-f]{32}")
+_VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
+
+
+# -- What a template names -------------------------------------------------------------------------
+
+
+def foreign_regions(resources: Mapping[str, Resource], region: str) -> list[str]:
+    """``resource: region`` of every other region that is named."""
+    return [
+        f"{id}: {other}"
+        for id, resource in resources.items()
+        if resource["Type"] not in ACROSS
+        for other in sorted(REGIONS - {region})
+        if other in _written_out(resource)
+    ]
+
+
+def foreign_stages(resources: Mapping[str, Resource], others: Iterable[Synthesised]) -> list[str]:
+    return [
+        f"{id}: {name}"
+        for id, resource in resources.items()
+        for other in others
+        for name in _spellings(other)
+        if name in _written_out(resource)
+    ]
+
+
+def _spellings(stage: Synthesised) -> list[str]:
+    names = stage.config.names
+    return [names.named(""), names.glue_database, names.database_secret, f"/{stage.config.name}/"]
+
+
+def _written_out(value: object) -> str:
+    """As JSON; a view's text, which is in base64, in clear."""
+    text = json.dumps(value, sort_keys=True)
+    return _VIEW.sub(lambda found: base64.b64decode(found[1]).decode().replace('"', ""), text)
+
+
+def everything(stage: Synthesised) -> dict[str, Resource]:
+    """Every resource, and each template's other sections as if they were one."""
+    found: dict[str, Resource] = {}
+    for stack, template in stage.templates.items():
+        found |= {f"{stack}/{id}": resource for id, resource in template["Resources"].items()}
+        rest = {name: section for name, section in template.items() if name != "Resources"}
+        found[f"{stack}/"] = {"Type": "template", **rest}
+    return found
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesised]:
+    stages = {name: {"region": name.removeprefix("prod-")} for name in ELSEWHERE}
+    context = {**CONTEXT, "pousada": {**CONTEXT["pousada"], "stages": stages}}
+    return synthesise(tmp_path_factory.mktemp("elsewhere"), context=context)
+
+
+@pytest.fixture(scope="module", params=(*AWS_STAGES, *ELSEWHERE))
+def somewhere(
+    request: pytest.FixtureRequest, every_stage: dict[str, Synthesised], elsewhere: dict[str, Synthesised]
+) -> Synthesised:
+    return {**every_stage, **elsewhere}[request.param]
+
+
+def test_a_stage_names_no_region_but_its_own(somewhere: Synthesised):
+    assert somewhere.config.region in REGIONS
+    assert foreign_regions(everything(somewhere), somewhere.config.region) == []
+
+
+def test_a_stage_names_no_other_stage(somewhere: Synthesised, every_stage: dict[str, Synthesised]):
+    others = [stage for name, stage in every_stage.items() if name != somewhere.config.name]
+    assert foreign_stages(everything(somewhere), others) == []
+
+
+def test_nothing_is_imported_that_the_stage_does_not_export_itself(somewhere: Synthesised):
+    exports = [output["Export"]["Name"] for output in _outputs(somewhere) if "Export" in output]
+    assert all(name.startswith(somewhere.config.names.named("")) for name in exports)
+    imported = set(_imports(somewhere.templates))
+    assert imported
+    assert imported <= set(exports)
+
+
+def test_assets_are_published_in_the_stages_own_region(somewhere: Synthesised):
+    regions = set(_regions_of_assets(Path(somewhere.assembly.directory)))
+    assert regions == {somewhere.config.region}
+
+
+def test_every_service_that_is_used_is_there_in_the_region(somewhere: Synthesised):
+    kinds = {resource["Type"] for resource in everything(somewhere).values()}
+    assert missing_services(kinds, somewhere.config.region) == []
+
+
+def missing_services(kinds: Iterable[str], region: str) -> list[str]:
+    services = {kind.split("::")[1] for kind in kinds if kind.startswith("AWS::")} - GLOBAL.keys()
+    return [service for service in sorted(services) if region not in _regions_of(service)]
+
+
+def _regions_of(service: str) -> list[str]:
+    """As botocore knows them, without asking anybody."""
+    regions: list[str] = BOTOCORE.get_available_regions(BOTOCORE_NAMES.get(service, service.lower()))
+    assert regions, f"botocore knows no region of {service}: add its name there to BOTOCORE_NAMES, or it to GLOBAL"
+    return regions
+
+
+def _outputs(stage: Synthesised) -> Iterator[dict[str, Any]]:
+    for template in stage.templates.values():
+        yield from template.get("Outputs", {}).values()
+
+
+def _imports(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name == "Fn::ImportValue":
+                yield inner
+            else:
+                yield from _imports(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _imports(inner)
+
+
+def _regions_of_assets(assembly: Path) -> Iterator[str]:
+    for manifest in assembly.glob("*.assets.json"):
+        for file in json.loads(manifest.read_text())["files"].values():
+            for destination in file["destinations"].values():
+                yield destination["region"]
+
+
+# -- Two regions, side by side ---------------------------------------------------------------------
+
+
+def differences(one: Synthesised, other: Synthesised) -> list[str]:
+    """Where two stages differ but for the names of stage and region."""
+    left, right = dict(_leaves(_anonymous(one))), dict(_leaves(_anonymous(other)))
+    return [
+        f"{'/'.join(path)}: {left.get(path)!r}, {right.get(path)!r}"
+        for path in sorted(left.keys() | right.keys())
+        if left.get(path) != right.get(path)
+    ]
+
+
+def _anonymous(stage: Synthesised) -> Any:
+    """The templates without the names of stage and region, and without what CDK derives from them."""
+    text = _in_clear(json.dumps(stage.templates))
+    name = stage.config.name
+    for spelling in (name, name.replace("-", "_"), name.replace("-", "")):
+        text = text.replace(spelling, "STAGE")
+    text = text.replace(stage.config.region, "REGION")
+    return _without_hashes(json.loads(text))
+
+
+def _in_clear(text: str) -> str:
+    return _VIEW.sub(lambda found: json.dumps(base64.b64decode(found[1]).decode())[1:-1], text)
+
+
+def _without_hashes(value: Any) -> Any:
+    match value:
+        case dict():
+            plain_keys = {_without_hashes(name): _without_hashes(inner) for name, inner in value.items()}
+            assert len(plain_keys) == len(value), "two ids differ by their hash alone: one would hide the other"
+            return plain_keys
+        case list():
+            return [_without_hashes(inner) for inner in value]
+        case str():
+            plain = _HASH_OF_A_DEPLOYMENT.sub(r"\1", value)
+            return _HASH_OF_A_PATH.sub("", plain) if "STAGE" in plain else plain
+        case _:
+            return value
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if inner is None or not value:
+        yield path, value
+        return
+    for name, one in inner:
+        yield from _leaves(one, (*path, str(name)))
+
+
+def test_two_regions_differ_in_their_names_alone(every_stage: dict[str, Synthesised]):
+    assert differences(every_stage["prod-eu-west-1"], every_stage["prod-eu-south-2"]) == []
+
+
+def test_two_more_regions_differ_in_their_names_alone(elsewhere: dict[str, Synthesised]):
+    assert differences(*elsewhere.values()) == []
+
+
+# -- Planted faults --------------------------------------------------------------------------------
+
+
+def test_another_regions_endpoint_would_be_found():
+    address = {"Fn::Join": ["", ["https://", {"Ref": "Api"}, ".execute-api.eu-west-1.amazonaws.com"]]}
+    calling = {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"URL": address}}}}
+    assert foreign_regions({"Function": calling}, "eu-south-2") == ["Function: eu-west-1"]
+    assert foreign_regions({"Function": calling}, "eu-west-1") == []
+
+
+def test_another_stages_bucket_would_be_found_also_in_a_view(every_stage: dict[str, Synthesised]):
+    other = every_stage["prod-eu-west-1"]
+    query = f"SELECT * FROM {other.config.names.glue_database}.bookings"
+    view = f"/* Presto View: {base64.b64encode(query.encode()).decode()} */"
+    reading = {
+        "Job": {"Type": "AWS::Glue::Job", "Properties": {"Arguments": {"--RAW": other.config.names.raw_bucket}}},
+        "View": {"Type": "AWS::Glue::Table", "Properties": {"TableInput": {"ViewOriginalText": view}}},
+    }
+    assert [found.partition(":")[0] for found in foreign_stages(reading, [other])] == ["Job", "View"]
+
+
+def test_a_service_that_a_region_lacks_would_be_found():
+    lacking = next(region for region in sorted(REGIONS) if region not in BOTOCORE.get_available_regions("kendra"))
+    assert missing_services({"AWS::Kendra::Index", "AWS::IAM::Role"}, lacking) == ["Kendra"]
+
+
+def test_a_setting_of_one_region_would_be_found(every_stage: dict[str, Synthesised]):
+    found = differences(every_stage["dev-eu-west-1"], every_stage["prod-eu-west-1"])
+    assert any("RetentionInDays: 30, 365" in one for one in found)
+    assert any("BytesScannedCutoffPerQuery" in one for one in found)
