@@ -98,7 +98,9 @@ class GradualShift(Construct):
         group.node.add_dependency(role)
 
     def _role(self, function: PousadaFunction) -> iam.Role:
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("codedeploy.amazonaws.com"))
+        mine = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        trusted = iam.ServicePrincipal("codedeploy.amazonaws.com").with_conditions(mine)
+        role = iam.Role(self, "Role", assumed_by=trusted)
         moved = [function.function.function_arn, function.alias.function_arn]
         allow(role, "lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig", on=moved)
         alarms = Stack.of(self).format_arn(

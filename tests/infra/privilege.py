@@ -17,8 +17,9 @@ WITHOUT_RESOURCE: Mapping[str, tuple[str, str]] = {
     "xray:PutTraceSegments": ("", "AWS X-Ray defines no resource for it (Service Authorization Reference)"),
     "xray:PutTelemetryRecords": ("", "AWS X-Ray defines no resource for it (Service Authorization Reference)"),
     "cloudwatch:PutMetricData": ("cloudwatch:namespace", "CloudWatch defines no resource for it, but a condition key"),
+    "cloudwatch:DescribeAlarms": ("", "a list of alarms is allowed for all of them or for none; it only reads"),
 }
-"""Actions that know no resource but ``*`` → the condition key that bounds them instead (or empty), and the reason."""
+"""Actions that know no single resource → the condition key that bounds them instead (or empty), and the reason."""
 
 AWS_POLICIES: Mapping[str, str] = {
     "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs": (
@@ -106,17 +107,17 @@ def _is_open(statement: Statement) -> bool:
 
 def _open_to_roles(policies: Policies) -> Iterator[str]:
     for s in policies.of("identity"):
-        if s.inverted or any(_names_nothing(resource) for resource in s.resources if resource != "*"):
+        if s.inverted:
             yield str(s)
-        elif "*" in s.resources:
+        elif any(_names_nothing(resource) for resource in s.resources):
             for action in s.actions:
                 bound, _ = WITHOUT_RESOURCE.get(action, ("nothing", ""))
                 if bound and not s.condition(bound):
-                    yield f"{s.holder} ({s.where}): {action} on *"
+                    yield f"{s.holder} ({s.where}): {action} on {', '.join(s.resources)}"
 
 
 def _names_nothing(resource: str) -> bool:
-    """``arn:aws:s3:::*``, ``…:table/*``: any resource of the service, whosever it is."""
+    """``*``, ``arn:aws:s3:::*``, ``…:table/*``: any resource of the service, whosever it is."""
     _, _, service, _, _, name = resource.split(":", 5) if resource.count(":") >= 5 else ("",) * 5 + (resource,)
     named = name if service in ("s3", "sns", "sqs") else re.split("[:/]", name.lstrip("/"), maxsplit=1)[-1]
     return named.startswith(("*", "?"))

@@ -46,9 +46,9 @@ GLOBAL = {
 ACROSS: Mapping[str, str] = {}
 """Types of resources that may name another region, and why: a copy that is kept there."""
 
-# CDK's own ids have a hash of the construct's path, in which the stage is; of an API's deployment one of its content.
+# CDK's own ids have a hash of the path, in which the stage is; of an API's deployment and a version one of content too.
 _HASH_OF_A_PATH = re.compile(r"[0-9A-F]{8}")
-_HASH_OF_A_DEPLOYMENT = re.compile(r"(Deployment[0-9A-F]{8})[0-9a-f]{32}")
+_HASH_OF_CONTENT = re.compile(r"((?:Deployment|CurrentVersion)[0-9A-F]{8})[0-9a-f]{32}")
 _VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 
 
@@ -211,7 +211,7 @@ def _without_hashes(value: Any) -> Any:
         case list():
             return [_without_hashes(inner) for inner in value]
         case str():
-            plain = _HASH_OF_A_DEPLOYMENT.sub(r"\1", value)
+            plain = _HASH_OF_CONTENT.sub(r"\1", value)
             return _HASH_OF_A_PATH.sub("", plain) if "STAGE" in plain else plain
         case _:
             return value
