@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -39,23 +39,25 @@ class Agreement:
     postgres: dict[str, int] = field(default_factory=dict)
     parquet: dict[str, int] = field(default_factory=dict)
     mismatches: list[str] = field(default_factory=list)
-    """``{store} {table}: {id} is missing | is not in the truth | differs in {columns}``."""
+    """``{store} {table}: {id} is missing | is one too many | differs in {columns}``."""
 
     def compare(self, entity: str, expected: Rows, postgres: Rows, parquet: Rows) -> None:
         table = TABLES[entity]
         self.truth[table], self.postgres[table], self.parquet[table] = len(expected), len(postgres), len(parquet)
         for store, rows in (("PostgreSQL", postgres), ("Parquet", parquet)):
-            self.mismatches += [f"{store} {table}: {difference}" for difference in _differences(entity, expected, rows)]
+            found = differences(content_columns(entity), expected, rows)
+            self.mismatches += [f"{store} {table}: {difference}" for difference in found]
 
 
-def _differences(entity: str, expected: Rows, found: Rows) -> Iterator[str]:
+def differences(columns: Sequence[str], expected: Rows, found: Rows) -> Iterator[str]:
+    """What of ``found`` is not as ``expected``, by id; both have the values of ``columns``. None of them is told."""
     for missing in sorted(expected.keys() - found.keys()):
         yield f"{missing} is missing"
     for invented in sorted(found.keys() - expected.keys()):
-        yield f"{invented} is not in the truth"
+        yield f"{invented} is one too many"
     for id_ in sorted(expected.keys() & found.keys()):
         if expected[id_] != found[id_]:
-            pairs = zip(content_columns(entity), expected[id_], found[id_], strict=True)
+            pairs = zip(columns, expected[id_], found[id_], strict=True)
             yield f"{id_} differs in {', '.join(name for name, mine, theirs in pairs if mine != theirs)}"
 
 
@@ -76,10 +78,13 @@ def _content(entity: str, row: Any) -> Content:
     return tuple(_comparable(getattr(row, name)) for name in content_columns(entity))
 
 
-def postgres_rows(connection: psycopg.Connection[Any], entity: str) -> Rows:
-    names = ", ".join(("id", *content_columns(entity)))
+def postgres_rows(
+    connection: psycopg.Connection[Any], entity: str, columns: Sequence[str] | None = None, where: str = "true"
+) -> Rows:
+    """``columns``: in place of the content's."""
+    names = ", ".join(("id", *(columns or content_columns(entity))))
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(f"SELECT {names} FROM hotel.{TABLES[entity]}")
+        cursor.execute(f"SELECT {names} FROM hotel.{TABLES[entity]} WHERE {where}")
         return {str(row.pop("id")): tuple(map(_comparable, row.values())) for row in cursor}
 
 

@@ -11,9 +11,27 @@ from typing import Any
 
 import psycopg
 
+from scripts.cli.queues import Queue
+from scripts.cli.waiting import Patience
 from scripts.local.stack import LocalStack
 from shared.model.columns import MODELS, TABLES
 from shared.names import Names
+
+_APPLIED_SECONDS = 300
+_QUIET_LOOKS = 4
+
+
+def until_applied(local: LocalStack) -> None:
+    """Waits until the live queue has been empty for a while. Raises StoreUnavailable where it goes on not to be."""
+    queue, quiet = Queue(local.client("sqs"), local.names.live_queue), 0
+
+    def is_quiet() -> bool:
+        nonlocal quiet
+        # The event of an object just landed may not have come to the queue yet.
+        quiet = 0 if queue.depth().total else quiet + 1
+        return quiet == _QUIET_LOOKS
+
+    Patience(_APPLIED_SECONDS, interval=0.25).until(is_quiet, "the live queue to be empty")
 
 
 def refusals(local: LocalStack) -> Counter[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -30,11 +30,13 @@ class Pms:
         self._client = httpx.Client(base_url=f"{origin}/_simulator", timeout=_DAY_SECONDS)
 
     @classmethod
-    def start(cls, local: LocalStack, rooms: int, days: int, today: date) -> Pms:
+    def start(
+        cls, local: LocalStack, rooms: int, days: int, today: date, properties: Sequence[str] = PROPERTIES
+    ) -> Pms:
         """Starts it beside ``local``, so that it ends, or is kept, with it. Raises Misconfigured."""
         options = ["--faults", "--seed", str(_SEED), "--rooms", str(rooms), "--history-days", str(HISTORY_DAYS)]
         options += ["--start", str(today - timedelta(days=days)), "--concurrency", "4"]
-        for name in PROPERTIES:
+        for name in properties:
             options += ["--property", name]
         arguments = [sys.executable, "-m", "scripts.simulators.hostpms", "serve", *options]
         process = local.run(Command("simulator", arguments, local.environment, directory=ROOT))

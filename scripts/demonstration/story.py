@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -26,7 +26,6 @@ from scripts.local.environment import ROOT
 from scripts.local.stack import LocalStack
 from shared.model.columns import ENTITIES, TABLES
 
-_SETTLED_SECONDS = 300
 _REASONS_OF = {"dates_missing": {"missing_field", "malformed_field"}}
 """The simulator's word for what is wrong with a record, where ours is another."""
 
@@ -41,32 +40,38 @@ class Story:
     console: Console
     rooms: int
     days: int
+    properties: Sequence[str] = PROPERTIES
     seconds: dict[str, float] = field(default_factory=dict)
 
     def tell(self) -> Summary:
         """The whole course on a started ``local``. Raises DemonstrationFailed."""
         began = monotonic()
-        pms = Pms.start(self.local, self.rooms, self.days, datetime.now(UTC).date())
-        self._onboard(pms)
-        self._live(pms)
-        with self._step("live path: the last webhooks become rows"):
-            self._settle()
-        lags = self._lags(pms)
-        with self._step("poll: everything that no webhook told"):
-            self._cli("poll", "--wait", "--timeout", "900")
-        with self._step("live path: the polled pages become rows"):
-            self._settle()
-        with self._step("batch job: raw objects → Spark → Parquet and PostgreSQL"):
-            self._cli("etl", "--wait")
+        pms, lags = self.fill()
         answers = self._ask()
         self.seconds["run"] = monotonic() - began
         return self._sum_up(pms, lags, answers)
 
+    def fill(self) -> tuple[Pms, dict[str, float]]:
+        """The hotels' lives, by both paths into PostgreSQL and Parquet; and how far rows were behind their webhooks."""
+        pms = Pms.start(self.local, self.rooms, self.days, datetime.now(UTC).date(), self.properties)
+        self._onboard(pms)
+        self._live(pms)
+        with self.step("live path: the last webhooks become rows"):
+            observation.until_applied(self.local)
+        lags = self._lags(pms)
+        with self.step("poll: everything that no webhook told"):
+            self.cli("poll", "--wait", "--timeout", "900")
+        with self.step("live path: the polled pages become rows"):
+            observation.until_applied(self.local)
+        with self.step("batch job: raw objects → Spark → Parquet and PostgreSQL"):
+            self.cli("etl", "--wait")
+        return pms, lags
+
     # -- Steps ---------------------------------------------------------------------------------
     def _onboard(self, pms: Pms) -> None:
-        with self._step(f"onboard {' and '.join(PROPERTIES)}"):
+        with self.step(f"onboard {', '.join(self.properties)}"):
             for hotel in pms.properties():
-                self._cli(
+                self.cli(
                     "onboard",
                     *("--vendor", "hostpms", "--property-id", hotel["property_id"]),
                     *("--time-zone", hotel["time_zone"], "--base-url", pms.base_url),
@@ -77,25 +82,14 @@ class Story:
     def _live(self, pms: Pms) -> None:
         with self._progress() as progress:
             task = progress.add_task(
-                f"{self.days} days at {len(PROPERTIES)} hotels, every event a webhook", total=self.days
+                f"{self.days} days at {len(self.properties)} hotels, every event a webhook", total=self.days
             )
             for answered in pms.live(self.days):
                 progress.update(
-                    task, advance=1, description=f"{self.days} days at {len(PROPERTIES)} hotels: {answered:,} webhooks"
+                    task,
+                    advance=1,
+                    description=f"{self.days} days at {len(self.properties)} hotels: {answered:,} webhooks",
                 )
-
-    def _settle(self) -> None:
-        """Waits until the live queue has been empty for a while."""
-        sqs = self.local.client("sqs")
-        queue = sqs.get_queue_url(QueueName=self.local.names.live_queue)["QueueUrl"]
-        wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        quiet, deadline = 0, monotonic() + _SETTLED_SECONDS
-        while quiet < 4:
-            if monotonic() > deadline:
-                raise DemonstrationFailed(f"the live queue was not empty after {_SETTLED_SECONDS} s")
-            attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=wanted)["Attributes"]
-            quiet = quiet + 1 if sum(map(int, attributes.values())) == 0 else 0
-            sleep(0.25)
 
     def _lags(self, pms: Pms) -> dict[str, float]:
         """Before the poll, which would replace the webhooks' rows by its own."""
@@ -104,7 +98,7 @@ class Story:
 
     def _ask(self) -> dict[str, list[dict[str, str | None]]]:
         athena, answers = self.local.client("athena"), {}
-        with self._step("Athena: the saved queries"):
+        with self.step("Athena: the saved queries"):
             for name, path in analytics.saved_queries().items():
                 answers[name] = analytics.ask(athena, self.local.names, path.read_text(encoding="utf-8"))
         return answers
@@ -114,7 +108,7 @@ class Story:
         zones = {hotel["property_id"]: hotel["time_zone"] for hotel in pms.properties()}
         truths = {property_id: (pms.truth(property_id), zone) for property_id, zone in zones.items()}
         with (
-            self._step("compare PostgreSQL, Parquet and the PMS's truth"),
+            self.step("compare PostgreSQL, Parquet and the PMS's truth"),
             psycopg.connect(self.local.dsn) as connection,
         ):
             files, agreement = self._compare(truths, connection)
@@ -180,7 +174,7 @@ class Story:
                 yield f"{count} dead letters in {name}"
 
     # -- How ------------------------------------------------------------------------------------
-    def _cli(self, *arguments: str, **environment: str) -> None:
+    def cli(self, *arguments: str, **environment: str) -> None:
         """The operator's command line, as an operator would use it."""
         command = [sys.executable, "-m", "scripts.cli", *arguments]
         done = subprocess.run(
@@ -190,7 +184,7 @@ class Story:
             raise DemonstrationFailed(f"pousada {' '.join(arguments)}\n{done.stdout}{done.stderr}")
 
     @contextmanager
-    def _step(self, what: str) -> Iterator[None]:
+    def step(self, what: str) -> Iterator[None]:
         with self._progress() as progress:
             task = progress.add_task(what, total=None)
             yield

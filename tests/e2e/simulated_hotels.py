@@ -84,9 +84,9 @@ class SimulatedHotel:
             return {id_: row for id_, row in comparison.postgres_rows(connection, entity).items() if id_ in ours}
 
     def _lake_rows(self, entity: str) -> Rows:
-        return comparison.parquet_rows(self._files_of_its_own(entity), entity)
+        return comparison.parquet_rows(self.files_of_its_own(entity), entity)
 
-    def _files_of_its_own(self, entity: str) -> Iterator[bytes]:
+    def files_of_its_own(self, entity: str) -> Iterator[bytes]:
         """The table's files, with what is other hotels' left out."""
         for body in observation.parquet_bodies(self.local.client("s3"), self.local.names, entity):
             table = pq.read_table(io.BytesIO(body))

@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scripts.local.stack import LocalStack
-from shared.names import LIVE_ALIAS
 from shared.pipeline.manifest import DONE, PENDING, decode
+from tests.e2e.batches import store_pending
 from tests.e2e.hotels import Hotel
 from tests.e2e.waiting import eventually
 from tests.factories import record, text
 
 PROPERTY = "PT-EVO-701"
 RESERVATIONS = {f"RSV-{number}" for number in range(1, 4)}
-# In place of the local target's 0, for this one call: also what other tests have left pending is small.
-ORDER = {"small_batch_bytes": 2**30}
 
 
 def job_runs(local: LocalStack) -> int:
     return len(local.client("glue").get_job_runs(JobName=local.names.glue_job)["JobRuns"])
-
-
-def called(local: LocalStack) -> dict[str, Any]:
-    function = local.names.function("etl")
-    answer = local.client("lambda").invoke(FunctionName=function, Qualifier=LIVE_ALIAS, Payload=json.dumps(ORDER))
-    payload: dict[str, Any] = json.loads(answer["Payload"].read())
-    assert "FunctionError" not in answer, payload
-    return payload
 
 
 def keys_in_manifests(local: LocalStack, prefix: str) -> set[str]:
@@ -57,7 +44,7 @@ def test_a_quiet_hour_is_stored_by_the_function_and_no_job_runs(deployed: LocalS
     eventually(lambda: landed <= keys_in_manifests(deployed, PENDING), "every raw object in a manifest")
     runs = job_runs(deployed)
 
-    taken = called(deployed)
+    taken = store_pending(deployed)
 
     assert (taken["stored"] >= 1, taken["records"] >= 3) == (True, True)
     assert (taken["started"], taken["at_work"], job_runs(deployed)) == (None, None, runs)

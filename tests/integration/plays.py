@@ -24,6 +24,7 @@ from psycopg.rows import dict_row
 
 from glue_jobs import batch, etl
 from glue_jobs.batch import Plan
+from scripts.rehearsal.snapshot import MADE_BY_ARRIVAL
 from shared.model.columns import ENTITIES, TABLES, content_columns, lake_columns, order_columns
 from shared.pipeline import raw_keys
 from shared.pipeline.envelope import Envelope, encode, encode_page
@@ -41,11 +42,6 @@ from tests.integration.storing_aws import created
 Road = Literal["live", "batch"]
 ROADS: tuple[Road, ...] = ("live", "batch")
 MENDED = mapping.VERSION + 1
-MADE_BY_ARRIVAL = {
-    **dict.fromkeys(TABLES.values(), ("version", "synced_at")),
-    # Of two mappings that refuse a record, the one that did so last is named.
-    "quarantine": ("first_seen", "last_seen", "resolved_at", "mapping_version"),
-}
 _EVENTS = {"booking": "reservation.updated", "guest": "guest.created", "room": "room.status_changed"}
 _FOLDERS = {"poll": "polling", "import": "imports"}
 
