@@ -14,6 +14,7 @@ from __future__ import annotations
 import aws_cdk as cdk
 from constructs import Construct
 
+from infra.capabilities.log import encrypt_logs
 from infra.config import StageConfig, parse, select
 from infra.local_target import local_target
 from infra.stacks.ingest import IngestStack
@@ -35,10 +36,12 @@ class PousadaStage(cdk.Stage):
     def __init__(self, scope: Construct, config: StageConfig) -> None:
         # No account: taken from the credentials at deployment, so that synthesis needs none.
         super().__init__(scope, config.name, env=cdk.Environment(account=config.account, region=config.region))
+        self.config = config
         target = AWS if config.target == "aws" else local_target()
         protected = {"termination_protection": target.deletion_protection}
         self.storage = StorageStack(self, "storage", config=config, target=target, **protected)
         self.ingest = IngestStack(self, "ingest", config=config, target=target, storage=self.storage)
         self.transform = TransformStack(self, "transform", config=config, target=target, storage=self.storage)
+        encrypt_logs(self, self.storage.key)
         cdk.Tags.of(self).add("application", config.prefix)
         cdk.Tags.of(self).add("stage", config.name)

@@ -12,7 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.capabilities.permissions import acknowledge
+from infra.capabilities.permissions import acknowledge, skip_check
 from infra.config import StageConfig
 from infra.target import Target
 
@@ -20,6 +20,8 @@ from infra.target import Target
 _RAW_TO_INFREQUENT = Duration.days(90)
 _RAW_TO_GLACIER = Duration.days(365)
 _RAW_EXPIRES = Duration.days(7 * 365 + 2)
+# Where services look for their log groups; what is ours to name is below /{prefix}/{stage}/.
+_LOG_PLACES = ("/aws/*/", "aws-waf-logs-")
 _REENCRYPT = ("kms:ReEncryptFrom", "kms:ReEncryptTo")
 
 
@@ -31,19 +33,20 @@ class DataKey(kms.Key):
             scope,
             id,
             alias=f"alias/{config.names.named('data')}",
-            description=f"Pousada {config.name}: buckets, tables, query results, the Glue job's logs",
+            description=f"Pousada {config.name}: buckets, tables, query results, logs",
             enable_key_rotation=True,
             removal_policy=target.removal,
         )
         self._let_logs_use_it(config)
 
     def _let_logs_use_it(self, config: StageConfig) -> None:
-        groups = Stack.of(self).format_arn(
-            service="logs",
-            resource="log-group",
-            resource_name=f"/{config.prefix}/{config.name}/*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
+        names = (f"/{config.prefix}/{config.name}/*", *(f"{place}{config.names.named('*')}" for place in _LOG_PLACES))
+        groups = [
+            Stack.of(self).format_arn(
+                service="logs", resource="log-group", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+            )
+            for name in names
+        ]
         self.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal(f"logs.{config.region}.amazonaws.com")],
@@ -71,7 +74,9 @@ class AccessLogBucket(s3.Bucket):
             lifecycle_rules=[_forget_old_versions(), s3.LifecycleRule(expiration=Duration.days(365))],
             removal_policy=target.removal,
         )
-        acknowledge(self, "AwsSolutions-S1", "It holds the access logs; logging itself, it would never come to an end.")
+        endless = "It holds the access logs; logging itself, it would never come to an end."
+        acknowledge(self, "AwsSolutions-S1", endless)
+        skip_check(self, "CKV_AWS_18", endless)
 
 
 class LakeBucket(s3.Bucket):

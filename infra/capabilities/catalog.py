@@ -121,7 +121,7 @@ def current_sql(database: str, entity: str) -> str:
     columns = ", ".join(name for name, _, _ in (*glue_columns(entity), *_PARTITIONS))
     order = ", ".join(f"{column} DESC NULLS LAST" for column in order_columns(entity))
     return (
-        f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY {order}) AS recency "
+        f"SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY {order}) AS recency "  # nosec B608 # our own column names
         f'FROM "{database}"."{TABLES[entity]}") WHERE recency = 1'
     )
 

@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.capabilities.log import Log
-from infra.capabilities.permissions import acknowledge
+from infra.capabilities.permissions import acknowledge, skip_check
 from infra.config import StageConfig
 from infra.packages import ARROW, LAYER, PackageArchive
 from infra.paths import ROOT
@@ -124,6 +124,11 @@ class PousadaFunction(Construct):
         )
         self.alias = self.function.add_alias(LIVE_ALIAS)
         self._acknowledge_findings(asynchronous=dead_letter_queue is not None)
+        if at_once is None:
+            bounded = (
+                "The API's throttle, its queue's mapping or its schedule bounds it; a reservation is the others' loss."
+            )
+            skip_check(self.function, "CKV_AWS_115", bounded)
 
     def consume(self, queue: sqs.Queue, *, batch_size: int, concurrency: int, window: Duration | None = None) -> None:
         """Reads ``queue``; a message that failed comes back alone, the rest of its batch does not."""
@@ -154,9 +159,11 @@ class PousadaFunction(Construct):
         newest = "Python 3.13 is what the layer is built for and the newest that the tests run on."
         acknowledge(self.function, "AwsSolutions-L1", newest)
         acknowledge(self.function, "Serverless-LambdaLatestVersion", newest)
+        names = (
+            "Names of buckets, tables and queues, no secret: Lambda's own key will do, and no cold start asks for ours."
+        )
+        skip_check(self.function, "CKV_AWS_173", names)
         if not asynchronous:
-            acknowledge(
-                self.function,
-                "Serverless-LambdaDLQ",
-                "Never invoked asynchronously: API Gateway waits for the answer, SQS keeps its own dead letters.",
-            )
+            kept = "Never invoked asynchronously: API Gateway waits for the answer, SQS keeps its own dead letters."
+            acknowledge(self.function, "Serverless-LambdaDLQ", kept)
+            skip_check(self.function, "CKV_AWS_116", kept)

@@ -1,11 +1,11 @@
-"""A log group with the stage's retention."""
+"""A log group with the stage's retention, encrypted with the stage's key."""
 
 from __future__ import annotations
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
-from constructs import Construct
+from constructs import Construct, IConstruct
 
 from infra.config import StageConfig
 
@@ -34,3 +34,10 @@ class Log(logs.LogGroup):
             # Logs run out by themselves, and a name left behind would stop the next deployment.
             removal_policy=RemovalPolicy.DESTROY,
         )
+
+
+def encrypt_logs(scope: IConstruct, key: kms.IKey) -> None:
+    """Every log group below ``scope`` that has no key yet, CDK's own among them. The key's policy has to name them."""
+    for group in scope.node.find_all():
+        if isinstance(group, logs.CfnLogGroup) and group.kms_key_id is None:
+            group.kms_key_id = key.key_arn

@@ -6,9 +6,9 @@ CDK's own ``grant_*`` methods add ``s3:GetObject*`` and its like; here every act
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-from aws_cdk import Acknowledgment, ArnFormat, Stack, Validations
+from aws_cdk import Acknowledgment, ArnFormat, CfnResource, Stack, Validations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import IConstruct
@@ -23,6 +23,13 @@ _SECRET_SUFFIXES = ("", "-??????")
 def acknowledge(construct: IConstruct, rule: str, reason: str) -> None:
     """The finding of one cdk-nag rule on one construct, and why it stands."""
     Validations.of(construct).acknowledge(Acknowledgment(id=rule, reason=reason))
+
+
+def skip_check(construct: IConstruct, check: str, reason: str) -> None:
+    """The finding of one of checkov's checks on the one resource of ``construct``, and why it stands."""
+    resource = cast(CfnResource, construct.node.default_child or construct)
+    skipped = (resource.get_metadata("checkov") or {"skip": []})["skip"]
+    resource.add_metadata("checkov", {"skip": [*skipped, {"id": check, "comment": reason}]})
 
 
 def allow(

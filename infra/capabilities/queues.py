@@ -6,13 +6,14 @@ from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.capabilities.permissions import acknowledge
+from infra.capabilities.permissions import acknowledge, skip_check
 from shared.names import Names
 
 # AWS's advice for a function that reads from SQS: six times its timeout, and the batching window besides, during
 # which Lambda already holds the messages. Shorter, they would be delivered twice.
 _VISIBILITY_PER_TIMEOUT = 6
 _MAX_RECEIVES = 10
+_ENCRYPTED = "It is encrypted, with SQS's own key, which the check does not look for; messages are addresses and ids."
 
 
 class DeadLetterQueue(sqs.Queue):
@@ -29,6 +30,7 @@ class DeadLetterQueue(sqs.Queue):
             retention_period=Duration.days(14),
         )
         acknowledge(self, "Serverless-SQSRedrivePolicy", "It is the end of the line: a person reads it.")
+        skip_check(self, "CKV_AWS_27", _ENCRYPTED)
 
 
 class WorkQueue(Construct):
@@ -54,3 +56,4 @@ class WorkQueue(Construct):
             visibility_timeout=Duration.seconds(consumer_timeout.to_seconds() * _VISIBILITY_PER_TIMEOUT + gathering),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_MAX_RECEIVES),
         )
+        skip_check(self.queue, "CKV_AWS_27", _ENCRYPTED)

@@ -54,7 +54,7 @@ IN_ONE = 10
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_ACCESS_KEY_ID": "benchmark",
-    "AWS_SECRET_ACCESS_KEY": "benchmark",
+    "AWS_SECRET_ACCESS_KEY": "benchmark",  # nosec B105 # opens nothing
     "AWS_LAMBDA_FUNCTION_NAME": "apply",
 }
 _SEED = 7

@@ -59,7 +59,7 @@ def lag_seconds(connection: psycopg.Connection[Any], deliveries: list[dict[str, 
     synced: dict[tuple[str, str, str, str], datetime] = {}
     for entity in ("booking", "guest", "room", "payment"):
         rows = connection.execute(
-            f"SELECT hotel_id, external_id, source_updated_at, synced_at FROM hotel.{TABLES[entity]}"
+            f"SELECT hotel_id, external_id, source_updated_at, synced_at FROM hotel.{TABLES[entity]}"  # nosec B608 # our own names
             " WHERE raw_key LIKE '%/webhooks/%'"
         )
         for hotel_id, external_id, updated_at, synced_at in rows:

@@ -42,7 +42,7 @@ class Pms:
         process = local.run(Command("simulator", arguments, local.environment, directory=ROOT))
         processes.wait_until(lambda: _announced(process) is not None, process, "the simulator", 30)
         announced = _announced(process)
-        assert announced is not None  # noqa: S101 (waited for)
+        assert announced is not None  # nosec B101 # noqa: S101 - waited for
         return cls(**announced)
 
     def properties(self) -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ class EmbeddedAws:
         if self._process is None or f"Running on {self.endpoint}" not in self._process.log.read_text(errors="replace"):
             return False
         try:
-            with urllib.request.urlopen(f"{self.endpoint}/_ministack/ready", timeout=5) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{self.endpoint}/_ministack/ready", timeout=5) as answer:  # nosec B310 # noqa: S310 - ours
                 return bool(answer.status == 200)
         except OSError:
             return False

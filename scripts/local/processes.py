@@ -78,7 +78,7 @@ class Supervised:
 
     @property
     def _hand(self) -> IO[bytes]:
-        assert self._process.stdin is not None  # noqa: S101 (given as PIPE)
+        assert self._process.stdin is not None  # nosec B101 # noqa: S101 - given as PIPE
         return self._process.stdin
 
 

@@ -35,7 +35,7 @@ class _Sets(ctypes.Structure):
 
 def main() -> NoReturn:
     become_ordinary()
-    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606 (no shell is what is wanted)
+    os.execv(sys.argv[1], sys.argv[1:])  # nosec B606 # noqa: S606 - no shell is what is wanted
 
 
 def become_ordinary() -> None:

@@ -44,7 +44,7 @@ def record_ids(odd: Mask, source: Any, hotel_id: Any, entity: Any, external_id: 
     prefix = NAMESPACE.bytes + f"{source}:{hotel_id}:{entity}:".encode()
     texts = external_id.rows()
     named = [text for text in texts if isinstance(text, str)]
-    digests = b"".join([sha1(prefix + text.encode()).digest()[:16] for text in named])  # noqa: S324 - RFC 9562
+    digests = b"".join([sha1(prefix + text.encode(), usedforsecurity=False).digest()[:16] for text in named])
     ids = _formatted(np.frombuffer(digests, np.uint8).reshape(-1, 16))
     if len(named) == len(texts):
         return Vector.of_array(ids)

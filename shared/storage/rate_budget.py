@@ -119,7 +119,7 @@ class RateBudget:
         except ConditionFailed as failed:
             self._seen[stream] = int(failed.item["arrival"]["N"]) if failed.item else None
             # A breath, so that many workers at one stream do not fail each other in step.
-            self._sleep(random.uniform(0, 0.02))  # noqa: S311 - no secret
+            self._sleep(random.uniform(0, 0.02))  # nosec B311 # noqa: S311 - no secret
             return False
         self._seen[stream] = arrival
         return True

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.infra.policies import ACCOUNT, Statement, read
+from tests.infra.simulator import covers
 from tests.infra.templates import Synthesised
 
 pytestmark = pytest.mark.infra
@@ -101,3 +103,17 @@ def _refuses_plain_text(document: dict[str, list[dict[str, object]]]) -> bool:
 
 def _refs(queues: list[dict[str, str]]) -> list[str]:
     return [queue["Ref"] for queue in queues]
+
+
+def test_every_log_group_is_encrypted_with_a_key_whose_policy_names_it(stage: Synthesised):
+    """CloudWatch Logs may use the key for the groups of these names alone; another group would not be made."""
+    groups = [log for log in read(stage).statements if log.guarded == "AWS::KMS::Key" and _is_for_logs(log)]
+    named = [value for statement in groups for _, value in statement.condition("kms:EncryptionContext:aws:logs:arn")]
+    for log in stage.properties("AWS::Logs::LogGroup").values():
+        arn = f"arn:aws:logs:{stage.config.region}:{ACCOUNT}:log-group:{log['LogGroupName']}"
+        assert any(covers(pattern, arn) for pattern in named), arn
+        assert "KmsKeyId" in log
+
+
+def _is_for_logs(statement: Statement) -> bool:
+    return any(name.startswith("logs.") for _, name in statement.principals)

@@ -60,7 +60,7 @@ class Api:
         token = self._simulator.tokens.issue(client, lifetime)
         if token is None:
             raise Problem(401, "invalid_client", "no such client")
-        return answer({"access_token": token.text, "token_type": "Bearer", "expires_in": lifetime})
+        return answer({"access_token": token.text, "token_type": "Bearer", "expires_in": lifetime})  # nosec B105 # the type's name
 
     async def records(self, request: Request) -> Response:
         property_id, resource = request.path_params["property_id"], request.path_params["resource"]

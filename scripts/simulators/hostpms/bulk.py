@@ -37,7 +37,7 @@ def reservations(count: int, seed: int, *, property_id: str = "PT-LIS-001", upda
     The same arguments give the same bytes. ``updated_every=2``: of every second reservation, from the
     first on, a later version with another price and status; all others as they are without it.
     """
-    dice, hotel = Random(f"reservations of {seed}"), property_named(property_id)
+    dice, hotel = Random(f"reservations of {seed}"), property_named(property_id)  # nosec B311 # an invented world
     # Everything that is drawn is drawn before the first record; then records only pick.
     faces = [_face(person, dice) for person in _people(hotel, dice)]
     stays = [_stay(hotel, dice) for _ in range(_POOL)]

@@ -82,7 +82,7 @@ class InvalidRecords:
         # Ids and dice of their own: whatever the knob says, the rest of the world is the same.
         self._ids = {"booking": Serial("RSV", _FIRST_ID), "payment": Serial("P", _FIRST_ID)}
         self._reasons = {"booking": cycle(_BOOKING_FLAWS), "payment": cycle(_PAYMENT_FLAWS)}
-        self._rng = Random(f"invalid records of {premises.property.id}, {premises.rng.random()}")
+        self._rng = Random(f"invalid records of {premises.property.id}, {premises.rng.random()}")  # nosec B311 # an invented world
 
     def beside(self, booking: Booking, now: datetime) -> Iterator[Event]:
         """Perhaps an invalid record in the likeness of ``booking``, and perhaps one of a payment for it."""

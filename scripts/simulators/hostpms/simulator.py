@@ -28,7 +28,7 @@ class Simulator:
         credentials = {name: world.credentials(name) for name in world.hotels}
         self.tokens = Tokens(credentials, time.monotonic)
         self.window = SlidingWindow(time.monotonic)
-        self.dice = Random(f"API of {world.seed}")
+        self.dice = Random(f"API of {world.seed}")  # nosec B311 # an invented world
         self.requests: Counter[tuple[str, int]] = Counter()
         """Requests to the vendor's API by (endpoint, status)."""
         self.loop: asyncio.AbstractEventLoop

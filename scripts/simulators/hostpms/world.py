@@ -110,7 +110,7 @@ class World:
         return Hotel(
             Premises(
                 property=property_named(property_id, rooms),
-                rng=Random(f"{self.seed}/{property_id}"),
+                rng=Random(f"{self.seed}/{property_id}"),  # nosec B311 # an invented world
                 faults=lambda: self.faults,
                 other_property_id=other,
             )

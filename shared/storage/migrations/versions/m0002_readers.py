@@ -78,7 +78,7 @@ _MINE = "hotel.reader_hotels AS mine WHERE mine.role_name = session_user"
 _READERS_OWN = f"""
     hotel.is_among(source, hotel_id, ARRAY(SELECT mine.source || '/' || mine.hotel_id FROM {_MINE}))
     AND hotel_id = ANY (ARRAY(SELECT mine.hotel_id FROM {_MINE}))
-"""
+"""  # nosec B608 # our own names
 # A record that came under one hotel's name and bears another's is not the first one's to read.
 _AND = {"quarantine": "AND reason <> 'property_mismatch'"}
 

@@ -1,0 +1,136 @@
+"""The scanners: what each looks at, by which command, and how its answer is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+from scripts.local import environment
+from scripts.local.deployment import CDK
+from scripts.local.environment import ROOT
+from scripts.scanning import findings
+from scripts.scanning.findings import Finding, NotScanned, Report, Said
+
+CODE = ("app.py", "infra", "lambdas", "glue_jobs", "shared", "scripts")
+LOCKS = ("requirements.lock", "scripts/scanning/requirements.lock")
+
+MEANINGLESS = {
+    "W3005": "CDK names a role beside its policy, so that a function waits for both; the policy would imply the role",
+}
+"""Checks that say nothing of a template that a program wrote → why. cfn-lint's alone."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is to scan. ``templates``: of each stage on AWS; ``regions``: where each belongs."""
+
+    tools: Path
+    templates: dict[str, list[Path]]
+    regions: dict[str, str]
+
+
+class Scanner(NamedTuple):
+    what: str
+    commands: Callable[[Scene], Iterator[Sequence[str]]]
+    read: Callable[[Said], Report]
+    online: bool = False
+    """It asks a service outside."""
+
+
+def _nag(scene: Scene) -> Iterator[Sequence[str]]:
+    yield [sys.executable, "-m", "infra.findings"]
+
+
+def _cfn_lint(scene: Scene) -> Iterator[Sequence[str]]:
+    for stage, templates in scene.templates.items():
+        ignored = ["--ignore-checks", *MEANINGLESS]
+        region = ["--regions", scene.regions[stage]]
+        yield [str(scene.tools / "cfn-lint"), "--format", "json", *region, *ignored, "--", *map(str, templates)]
+
+
+def _checkov(scene: Scene) -> Iterator[Sequence[str]]:
+    options = ["--framework", "cloudformation", "--output", "json", "--quiet", "--compact", "--skip-download"]
+    for templates in scene.templates.values():
+        yield [str(scene.tools / "checkov"), *options, "--file", *map(str, templates)]
+
+
+def _bandit(scene: Scene) -> Iterator[Sequence[str]]:
+    yield [str(scene.tools / "bandit"), "--quiet", "--format", "json", "-c", "pyproject.toml", "--recursive", *CODE]
+
+
+def _pip_audit(*more: str) -> Callable[[Scene], Iterator[Sequence[str]]]:
+    def commands(scene: Scene) -> Iterator[Sequence[str]]:
+        for lock in LOCKS:
+            # Without pip, which would fetch the packages to see what they are: the lock says it.
+            options = ["--requirement", lock, "--require-hashes", "--disable-pip", "--progress-spinner", "off"]
+            yield [str(scene.tools / "pip-audit"), *options, "--format", "json", *more]
+
+    return commands
+
+
+SCANNERS: dict[str, Scanner] = {
+    "nag": Scanner("cdk-nag's packs AwsSolutions and Serverless over the constructs", _nag, findings.read_nag),
+    "cfn-lint": Scanner(
+        "the templates against the resources' schemas of their region", _cfn_lint, findings.read_cfn_lint
+    ),
+    "checkov": Scanner("the templates against checkov's policies", _checkov, findings.read_checkov),
+    "bandit": Scanner("the Python that is deployed or deploys", _bandit, findings.read_bandit),
+    "pins": Scanner("that every package is pinned by version and hash", _pip_audit("--dry-run"), findings.read_pins),
+    "pip-audit": Scanner(
+        "known vulnerabilities of the packages, from PyPI", _pip_audit(), findings.read_pip_audit, True
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    scanner: str
+    scanned: int
+    findings: tuple[Finding, ...]
+    seconds: float
+
+
+def chosen(only: Sequence[str] | None, online: bool) -> list[str]:
+    """The scanners named; none named, all that need nothing from outside, and with ``online`` the others too."""
+    return list(only or ()) or [name for name, scanner in SCANNERS.items() if online or not scanner.online]
+
+
+def scan(name: str, scene: Scene) -> Outcome:
+    """Runs one scanner on all it looks at. One that does not do its work counts as a finding, never as passed."""
+    began = perf_counter()
+    try:
+        reports = [SCANNERS[name].read(_said(command)) for command in SCANNERS[name].commands(scene)]
+    except NotScanned as error:
+        reports = [Report(0, (Finding("not scanned", name, str(error)),))]
+    found = tuple(finding for report in reports for finding in report.findings)
+    return Outcome(name, sum(report.scanned for report in reports), found, perf_counter() - began)
+
+
+def _said(command: Sequence[str]) -> Said:
+    done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True, check=False)
+    return Said(done.stdout, done.stderr, done.returncode, tuple(command))
+
+
+def _environment() -> dict[str, str]:
+    # checkov would tell its maker of each run, and write in colours.
+    return {**os.environ, **environment.tools(), "CHECKOV_RUN_SCA_PACKAGE_SCAN_V2": "false", "NO_COLOR": "1"}
+
+
+def synthesised(folder: Path, tools: Path) -> Scene:
+    """Every stage of cdk.json that goes to AWS, as ``cdk`` makes it. Raises CalledProcessError."""
+    stages = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]["pousada"]["stages"]
+    regions = {name: stage["region"] for name, stage in stages.items() if stage.get("target", "aws") == "aws"}
+    context = ["--context", f"stages={','.join(regions)}", "--output", str(folder)]
+    line = ["node", str(CDK), "synth", "--quiet", "--no-notices", "--no-color", *context]
+    subprocess.run(line, cwd=ROOT, env={**os.environ, **environment.tools()}, check=True, stdout=sys.stderr)
+    templates = {name: sorted((folder / f"assembly-{name}").glob("*.template.json")) for name in regions}
+    if empty := [name for name, found in templates.items() if not found]:
+        raise NotScanned(f"no template of {', '.join(empty)} was synthesised")
+    return Scene(tools, templates, regions)
