@@ -15,7 +15,7 @@ import logging
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import cache, cached_property
 from itertools import pairwise
@@ -25,6 +25,7 @@ import boto3
 
 from glue_jobs.batch import Batch, Piece, Plan, map_group, upsert_bucket
 from glue_jobs.outcome import Outcome
+from glue_jobs.telemetry import Telemetry
 from shared.errors import Misconfigured, PousadaError
 from shared.pipeline.manifest import Manifest
 from shared.settings import EnvironmentModel, read
@@ -51,13 +52,22 @@ class Settings(EnvironmentModel, frozen=True):
     """Raw bytes, as stored, up to which a batch is done without Spark: 100,000 polled records, or 6,000 webhooks."""
 
 
-def run(settings: Settings, cluster: Callable[[], Distribute], upsert: bool = True) -> list[Outcome]:
+def run(
+    settings: Settings,
+    cluster: Callable[[], Distribute],
+    upsert: bool = True,
+    tell: Callable[[Sequence[Outcome]], None] = lambda stored: None,
+) -> list[Outcome]:
     """Takes every manifest that is pending. Raises the first failure, after trying them all.
 
-    ``cluster`` starts Spark, or gives the one that was started: it is asked for with the first large batch.
+    ``cluster`` starts Spark, or gives the one that was started: it is asked for with the first large batch. ``tell`` is
+    told what was stored, also where something failed.
     """
     job = Job(settings, cluster, upsert)
-    return take_all(job, job.manifests.gather())
+    try:
+        return take_all(job, job.manifests.gather())
+    finally:
+        tell(job.stored)
 
 
 def take_all(job: Job, gathered: Gathered, in_time: Callable[[], bool] = lambda: True) -> list[Outcome]:
@@ -85,6 +95,8 @@ class Job:
 
     def __init__(self, settings: Settings, cluster: Callable[[], Distribute], upsert: bool = True) -> None:
         secrets = boto3.client("secretsmanager")
+        self.stored: list[Outcome] = []
+        """What each batch came to, those before a failure as well."""
         self._cluster = cluster
         self._settings = settings
         self._upsert = upsert
@@ -108,6 +120,7 @@ class Job:
             self._store.resolve([address.key for address in manifest.objects], refused_since)
         self.manifests.finish(manifest)
         outcome.seconds["total"] = perf_counter() - began
+        self.stored.append(outcome)
         logger.info(json.dumps({"message": "stored", "batch": manifest.batch_id, **vars(outcome)}))
         return outcome
 
@@ -166,8 +179,9 @@ def main() -> None:
 
             return stack.enter_context(Cluster()).distribute
 
+        telemetry = Telemetry(lambda: boto3.client("cloudwatch"))
         try:
-            run(settings, cluster)
+            run(settings, cluster, tell=telemetry.ended)
         except PousadaError as error:
             # One line, and not a traceback: it is what the job run's own error message shows.
             sys.exit(f"{type(error).__name__}: {error}")

@@ -59,6 +59,8 @@ class Webhooks(_Section):
 
 class Polling(_Section):
     schedule: Schedule = "cron(0 * * * ? *)"
+    every_minutes: int = Field(60, ge=1, le=1440)
+    """How far apart the schedule's polls are: sync lag counts from where the schedule ends."""
     concurrency: int = Field(5, ge=2, le=1000)
     """Workers at once. The vendor's limit is held by the rate budget, not by this."""
 
@@ -117,6 +119,41 @@ class Audit(_Section):
     """Hotels at once. Bounds the connections to PostgreSQL."""
 
 
+class Watch(_Section):
+    """The function watch, which looks at what no event counts (``shared/pipeline/health.py``)."""
+
+    every_minutes: Literal[5, 10, 15, 30] = 5
+    """Its schedule; also how soon an alarm on one of its gauges can ring."""
+    raw_cycle_minutes: int = Field(120, ge=5, le=720)
+    """In how long each hotel's raw objects are looked at once: in half the time, S3 is asked twice as often."""
+
+    @property
+    def schedule(self) -> str:
+        # At the full minutes: the turns of the hotels are counted by the clock.
+        return f"cron(0/{self.every_minutes} * * * ? *)"
+
+
+_Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+_Endpoint = Annotated[str, Field(pattern=r"^https://\S+$")]
+
+
+class Observability(_Section):
+    """Who is told what, and at which sizes. Nobody is, until somebody is named here."""
+
+    page: tuple[_Email | _Endpoint, ...] = ()
+    """Whom alarms wake: the ``https://`` address of an incident service, or e-mail addresses."""
+    mail: tuple[_Email | _Endpoint, ...] = ()
+    """Who reads warnings in the morning."""
+    runbook_url: str = "docs/runbook"
+    """Stands before an alarm's page in its description; such as ``https://git.example.com/pousada/docs/runbook``."""
+    dashboards: bool = True
+    """Three of them. CloudWatch gives three to an account for nothing; more cost 3 USD a month each."""
+    database_storage_gib: int = Field(20, ge=20)
+    """The database's allocated storage: its alarm rings with a fifth of it left."""
+    lambda_concurrency: int = Field(1000, ge=10)
+    """The account's quota "Concurrent executions" in the region: the alarm rings at four fifths of it."""
+
+
 class Analysts(_Section):
     scan_limit_gib: int = Field(50, ge=1)
     """A query that would read more is cancelled. Athena bills by what is read."""
@@ -139,6 +176,8 @@ class StageConfig(_Section):
     batches: Batches = Batches()
     etl: Etl = Etl()
     audit: Audit = Audit()
+    watch: Watch = Watch()
+    observability: Observability = Observability()
     analysts: Analysts = Analysts()
     deployment: Deployment = Deployment()
 

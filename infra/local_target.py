@@ -43,6 +43,10 @@ def local_target() -> Target:
         job_security=False,
         # `--extra-py-files` is not read there: the job imports this checkout. Arguments become environment variables.
         job_arguments={"--PYTHONPATH": str(ROOT), "--AWS_ENDPOINT_URL": _endpoint()},
+        # CloudFormation there refuses an alarm with Metrics, and CloudWatch evaluates no expression.
+        metric_maths=False,
+        # CloudFormation there has no AWS::CloudWatch::CompositeAlarm.
+        composite_alarms=False,
         # Athena there has no views; the saved queries carry the same text as a common table expression.
         views=False,
         # CloudFormation there has no AWS::Athena::NamedQuery; the queries are run from docs/queries.

@@ -5,8 +5,7 @@ Room is kept for the stacks of a later issue; where each belongs:
     storage ── network ── database ──┐         network: VPC and endpoints, the functions' and the job's subnets
        ├────── ingest                ├─ transform       database: RDS, its proxy, the database secret, migrations
        └─────────────────────────────┘
-    observability (alarms on every dead-letter queue and on what the audit finds), governance: after all others,
-    which know nothing of them
+    observability, governance: after all others, which know nothing of them
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from infra.capabilities.log import encrypt_logs
 from infra.config import StageConfig, parse, select
 from infra.local_target import local_target
 from infra.stacks.ingest import IngestStack
+from infra.stacks.observability import ObservabilityStack
 from infra.stacks.storage import StorageStack
 from infra.stacks.transform import TransformStack
 from infra.target import AWS
@@ -42,6 +42,10 @@ class PousadaStage(cdk.Stage):
         self.storage = StorageStack(self, "storage", config=config, target=target, **protected)
         self.ingest = IngestStack(self, "ingest", config=config, target=target, storage=self.storage)
         self.transform = TransformStack(self, "transform", config=config, target=target, storage=self.storage)
+        # Last: it has an alarm for every function and every dead-letter queue that there is.
+        self.observability = ObservabilityStack(
+            self, "observability", config=config, target=target, storage=self.storage
+        )
         encrypt_logs(self, self.storage.key)
         cdk.Tags.of(self).add("application", config.prefix)
         cdk.Tags.of(self).add("stage", config.name)

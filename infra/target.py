@@ -32,6 +32,10 @@ class Target:
     job_security: bool = True
     """A Glue security configuration: job bookmarks and logs encrypted with the stage's key."""
     job_arguments: Mapping[str, str] = field(default_factory=dict)
+    metric_maths: bool = True
+    """Alarms on what several metrics come to; where there are none, on one metric of the alarm's own name."""
+    composite_alarms: bool = True
+    """One page for what follows from one cause; where there are none, each alarm pages by itself."""
     views: bool = True
     named_queries: bool = True
     api_url: Callable[[str, str, str], str] = _regional_endpoint

@@ -97,6 +97,17 @@ class Names:
     def athena_workgroup(self) -> str:
         return self.named("analysts")
 
+    # -- SNS -----------------------------------------------------------------------------------
+    @property
+    def page_topic(self) -> str:
+        """What wakes somebody."""
+        return self.named("page")
+
+    @property
+    def mail_topic(self) -> str:
+        """What is read in the morning."""
+        return self.named("mail")
+
     # -- Secrets and stacks --------------------------------------------------------------------
     @property
     def database_secret(self) -> str:
@@ -108,7 +119,7 @@ class Names:
         return f"{self.database_secret}/readers/{name}"
 
     def stack(self, what: str) -> str:
-        """CloudFormation's name for the stack ``what`` (storage, ingest, transform)."""
+        """CloudFormation's name for the stack ``what`` (storage, ingest, transform…)."""
         return self.named(what)
 
 

@@ -23,6 +23,7 @@ RUNTIME = lambda_.Runtime.PYTHON_3_13
 # The alias can be moved back by hand. But not of a deployment that failed: Lambda publishes nothing that equals the
 # version published last, so that the second try would fail for it.
 _KEPT_VERSIONS = lambda_.VersionOptions(removal_policy=RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE)
+_WAITED_FOR = "Never invoked asynchronously: API Gateway waits for the answer, SQS keeps its own dead letters."
 _NOTHING_BUT_PYTHON = ["__pycache__", "*.pyc", "*.md", "requirements*.txt"]
 
 
@@ -91,9 +92,11 @@ class PousadaFunction(Construct):
         more_layers: Sequence[lambda_.LayerVersion] = (),
         more_code: Sequence[str] = (),
         at_once: int | None = None,
+        no_dead_letters: str = _WAITED_FOR,
     ) -> None:
         """``more_code``: packages of the repository besides its own folder and ``shared/``. ``at_once``: how many
-        of it may run at a time, where that is not to be left to what calls it."""
+        of it may run at a time, where that is not to be left to what calls it. ``no_dead_letters``: why it needs no
+        ``dead_letter_queue``, where it has none."""
         super().__init__(scope, id)
         name = config.names.function(folder)
         self.timeout = timeout
@@ -123,12 +126,15 @@ class PousadaFunction(Construct):
             current_version_options=_KEPT_VERSIONS,
         )
         self.alias = self.function.add_alias(LIVE_ALIAS)
-        self._acknowledge_findings(asynchronous=dead_letter_queue is not None)
         if at_once is None:
             bounded = (
                 "The API's throttle, its queue's mapping or its schedule bounds it; a reservation is the others' loss."
             )
             skip_check(self.function, "CKV_AWS_115", bounded)
+        self._acknowledge_findings()
+        if dead_letter_queue is None:
+            acknowledge(self.function, "Serverless-LambdaDLQ", no_dead_letters)
+            skip_check(self.function, "CKV_AWS_116", no_dead_letters)
 
     def consume(self, queue: sqs.Queue, *, batch_size: int, concurrency: int, window: Duration | None = None) -> None:
         """Reads ``queue``; a message that failed comes back alone, the rest of its batch does not."""
@@ -154,7 +160,7 @@ class PousadaFunction(Construct):
             "POWERTOOLS_LOG_LEVEL": "INFO",
         }
 
-    def _acknowledge_findings(self, *, asynchronous: bool) -> None:
+    def _acknowledge_findings(self) -> None:
         acknowledge(self.role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resource to name.")
         newest = "Python 3.13 is what the layer is built for and the newest that the tests run on."
         acknowledge(self.function, "AwsSolutions-L1", newest)
@@ -163,7 +169,3 @@ class PousadaFunction(Construct):
             "Names of buckets, tables and queues, no secret: Lambda's own key will do, and no cold start asks for ours."
         )
         skip_check(self.function, "CKV_AWS_173", names)
-        if not asynchronous:
-            kept = "Never invoked asynchronously: API Gateway waits for the answer, SQS keeps its own dead letters."
-            acknowledge(self.function, "Serverless-LambdaDLQ", kept)
-            skip_check(self.function, "CKV_AWS_116", kept)

@@ -4,6 +4,7 @@ Metrics (namespace Pousada; dimensions service and vendor, and reason where one 
 
     DeliveryAccepted, DeliveryDuplicate     count
     DeliveryRefused {reason}                count; our answer was 4xx
+    SignatureRefused                        count; of the refused, our answer was 401; dimension service alone
     DeliveryFailed {reason}                 count; our answer was 503: a store of ours, or the configuration
     DeliveryLatency                         milliseconds, of the accepted and the duplicate
 """
@@ -13,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import Metrics
+from aws_lambda_powertools.metrics import EphemeralMetrics, Metrics
 
 from lambdas.webhook.receiver import Receipt
-from shared.errors import PousadaError, Refuse
+from shared.errors import PousadaError, Refuse, Unauthenticated
 from shared.pipeline.delivery import Address
 
 logger = Logger(service="pousada")
@@ -45,6 +46,8 @@ def refused(error: PousadaError, address: Address | None) -> None:
     if isinstance(error, Refuse):
         logger.warning("delivery refused", cause=error.message, **facts)
         _count("DeliveryRefused", facts, error.reason)
+        if isinstance(error, Unauthenticated):
+            _count_signature()
     else:
         # Somebody has to look: with the traceback, which names the store's own error.
         logger.exception("delivery failed", **facts)
@@ -56,3 +59,10 @@ def _count(metric: str, facts: Mapping[str, object], reason: str) -> None:
     # Always the same dimensions: CloudWatch takes another set for another metric, and an alarm would not see it.
     metrics.add_dimension("vendor", str(facts.get("vendor", "unknown")))
     metrics.add_dimension("reason", reason)
+
+
+def _count_signature() -> None:
+    # Whatever the vendor and the reason: an alarm watches one metric, and cannot sum up those that may yet come.
+    alone = EphemeralMetrics(namespace="Pousada", service="pousada")
+    alone.add_metric("SignatureRefused", "Count", 1)
+    alone.flush_metrics()

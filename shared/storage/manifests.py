@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from shared.errors import Malformed
@@ -33,6 +33,13 @@ class Manifests:
     def pending(self) -> Iterator[Manifest | Malformed]:
         """Oldest first. For an object there that is no manifest, what is wrong with it: it keeps no batch back."""
         return self._under(manifests.PENDING)
+
+    def oldest_pending(self) -> datetime | None:
+        """When the newest object of the batch that has waited longest was announced (UTC); None where none waits."""
+        # Their names begin with that time; what is named otherwise is no manifest of ours, and fails a run by itself.
+        answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=manifests.PENDING)
+        times = (_time_of(item["Key"].removeprefix(manifests.PENDING)) for item in answer.get("Contents", ()))
+        return next((time for time in times if time is not None), None)
 
     def done(self, since: datetime) -> Iterator[Manifest | Malformed]:
         """Those of batches whose newest object was announced at ``since`` (UTC) or later, oldest first."""
@@ -76,3 +83,10 @@ class Manifests:
         key = f"{manifests.DONE}{manifest.batch_id}.json"
         self._client.put_object(Bucket=self._bucket, Key=key, Body=manifests.encode(manifest))
         self._remove([manifest.batch_id])
+
+
+def _time_of(name: str) -> datetime | None:
+    try:
+        return datetime.strptime(name.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -198,14 +198,15 @@ class SyncRuns:
     def runs(self, vendor: str, property_id: str, entity: str | None = None, limit: int = 20) -> list[SyncRun]:
         """The newest first, at most ``limit``; of every entity where none is named."""
         entities = [entity] if entity else self._entities(vendor, property_id)
-        found = [run for name in entities for run in islice(self._newest(Stream(vendor, property_id, name)), limit)]
+        found = [run for name in entities for run in islice(self.newest(Stream(vendor, property_id, name)), limit)]
         return sorted(found, key=lambda run: run.started_at, reverse=True)[:limit]
 
     def last_run(self, vendor: str, property_id: str, entity: str) -> SyncRun | None:
         return next(iter(self.runs(vendor, property_id, entity, limit=1)), None)
 
-    def _newest(self, stream: Stream) -> Iterator[SyncRun]:
-        for item in self._backwards(partition_of(stream), Key("sk").begins_with(f"run#{stream.entity}#")):
+    def newest(self, stream: Stream, page: int = 50) -> Iterator[SyncRun]:
+        """Every run, the newest first; ``page`` of them are read at a time, as far as they are taken."""
+        for item in self._backwards(partition_of(stream), Key("sk").begins_with(f"run#{stream.entity}#"), page):
             yield _run(item, stream)
 
     def _entities(self, vendor: str, property_id: str) -> Iterator[str]:
@@ -218,6 +219,9 @@ class SyncRuns:
 
     def _backwards(self, pk: str, condition: Any, page: int = 50) -> Iterator[dict[str, Any]]:
         query = {"KeyConditionExpression": Key("pk").eq(pk) & condition, "ScanIndexForward": False, "Limit": page}
+        # By name: who may read runs may not for that read the tokens beside them (infra/capabilities/watch.py).
+        fields = {f"#{field}": field for field in SyncRun.__struct_fields__}
+        query |= {"ProjectionExpression": ", ".join(fields), "ExpressionAttributeNames": fields}
         while True:
             with reaching(self._table):
                 answer = self._table.query(**query)

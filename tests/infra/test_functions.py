@@ -18,7 +18,7 @@ from tests.infra.templates import REPOSITORY, Resource, Synthesised
 
 pytestmark = pytest.mark.infra
 
-FUNCTIONS = ("apply", "audit", "dispatcher", "etl", "manifest", "poller", "webhook")
+FUNCTIONS = ("apply", "audit", "dispatcher", "etl", "manifest", "poller", "watch", "webhook")
 MORE_CODE = {"etl": ("glue_jobs",)}
 
 

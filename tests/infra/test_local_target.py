@@ -12,6 +12,7 @@ pytestmark = pytest.mark.infra
 
 LEFT_OUT = {
     "AWS::Athena::NamedQuery",
+    "AWS::CloudWatch::CompositeAlarm",
     "AWS::CodeDeploy::Application",
     "AWS::CodeDeploy::DeploymentGroup",
     "AWS::Glue::SecurityConfiguration",
@@ -45,9 +46,11 @@ def test_roles_are_allowed_the_same(local: Synthesised, prod: Synthesised):
         "Manifest",
         "EtlFunction",
         "Audit",
+        "WatchFunction",
         "PollingScheduler",
         "EtlFunctionScheduler",
         "AuditScheduler",
+        "WatchScheduler",
     ):
         assert _actions(local, f"{role}Role") == _actions(prod, f"{role}Role") != set()
 
@@ -60,7 +63,7 @@ def test_the_job_finds_the_checkout_and_the_embedded_aws(local: Synthesised):
 
 def test_nothing_happens_by_itself(local: Synthesised):
     states = [schedule["State"] for schedule in local.properties("AWS::Scheduler::Schedule").values()]
-    assert states == ["DISABLED", "DISABLED", "DISABLED"]
+    assert states == ["DISABLED"] * 4
 
 
 def _types(stage: Synthesised) -> Counter[str]:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from shared.pipeline.sync_runs import SyncRun
 from tests.infra.templates import Synthesised, words
 
 pytestmark = pytest.mark.infra
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.infra
 def test_the_key_is_used_through_s3_and_dynamodb_only(stage: Synthesised):
     services = [f"{service}.{stage.config.region}.amazonaws.com" for service in ("s3", "dynamodb")]
     using = [s for _, s in stage.statements() if any(a.startswith("kms:") for a in words(s["Action"]))]
-    assert len(using) == 8
+    assert len(using) == 9
     for statement in using:
         assert statement["Condition"] == {"StringEquals": {"kms:ViaService": services}}
 
@@ -25,6 +26,7 @@ def test_the_key_is_used_through_s3_and_dynamodb_only(stage: Synthesised):
         ("PollingSchedulerRole", "lambda:InvokeFunction", "DispatcherFunctionAliaslive"),
         ("EtlFunctionSchedulerRole", "lambda:InvokeFunction", "EtlFunctionAliaslive"),
         ("DailyAuditSchedulerRole", "sqs:SendMessage", "DailyAuditWorkQueue"),
+        ("WatchSchedulerRole", "lambda:InvokeFunction", "WatchFunctionAliaslive"),
     ],
 )
 def test_a_schedule_may_start_its_work_and_nothing_else(stage: Synthesised, role: str, action: str, target: str):
@@ -102,6 +104,27 @@ def test_the_audit_reads_the_raw_lake_and_the_manifests_and_no_other_objects(sta
         if "s3:ListBucket" in words(s["Action"]) and names.work_bucket in json.dumps(s["Resource"])
     ]
     assert listing["Condition"] == {"StringLike": {"s3:prefix": "manifests/*"}}
+
+
+def test_the_watch_reads_what_stands_where_and_nothing_else(stage: Synthesised):
+    names = stage.config.names
+    allowed = {(a, on) for a, on in _permissions(stage, "WatchFunctionRole") if a not in TELEMETRY}
+    assert {action for action, _ in allowed} == {
+        *("s3:ListBucket", "s3:GetObject", "dynamodb:Scan", "dynamodb:Query"),
+        *("sqs:GetQueueUrl", "sqs:GetQueueAttributes", "kms:Decrypt", "kms:DescribeKey"),
+    }
+    (read,) = _resources(stage, "WatchFunctionRole", "s3:GetObject")
+    assert read.rstrip('"]}').endswith(f"{names.work_bucket}/manifests/*")
+    queues = _resources(stage, "WatchFunctionRole", "sqs:GetQueueAttributes")
+    assert all(queue.rstrip('"]}').endswith("-dead-letters") for queue in queues)
+
+
+def test_the_watch_may_read_runs_and_not_the_tokens_beside_them(stage: Synthesised):
+    (query,) = [s for s in stage.allowed("WatchFunctionRole") if "dynamodb:Query" in words(s["Action"])]
+    readable = query["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"]
+    assert set(readable) == {"pk", "sk", *SyncRun.__struct_fields__}
+    assert "value" not in readable
+    assert query["Condition"]["StringEquals"] == {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}
 
 
 def test_the_function_etl_may_do_what_the_job_may_do_with_batches_and_start_that_job(stage: Synthesised):

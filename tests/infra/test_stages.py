@@ -44,7 +44,7 @@ def test_only_the_storage_stack_is_built_upon(stage: Synthesised):
 
     storage = {stage.config.names.stack("storage")}
     assert needs("storage") == set()
-    assert needs("ingest") == needs("transform") == storage
+    assert needs("ingest") == needs("transform") == needs("observability") == storage
 
 
 def test_nothing_is_looked_up(stage: Synthesised):

@@ -19,7 +19,7 @@ import pytest
 from glue_jobs import batch, etl
 from glue_jobs.cluster import distribute
 from infra.packages import ARROW, LAYER
-from lambdas.etl import handler
+from lambdas.etl import handler, telemetry
 from scripts.local import environment
 from scripts.simulators.hostpms.bulk import reservations
 from shared.model.columns import TABLES
@@ -216,7 +216,7 @@ def test_a_batch_that_fails_fails_the_invocation_and_stays_pending(hour, connect
 def test_the_jobs_lines_are_in_the_functions_log(hour, monkeypatch) -> None:
     hour()
     stream = io.StringIO()
-    monkeypatch.setattr(handler.logger.registered_handler, "stream", stream)
+    monkeypatch.setattr(telemetry.logger.registered_handler, "stream", stream)
 
     called()
 

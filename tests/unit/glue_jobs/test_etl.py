@@ -36,6 +36,7 @@ class FakeJob:
         self._gathered = gathered
         self._poisoned = poisoned
         self.done: list[str] = []
+        self.stored: list[Outcome] = []
 
     def gather(self) -> Gathered:
         return self._gathered
@@ -44,7 +45,8 @@ class FakeJob:
         if manifest.batch_id in self._poisoned:
             raise RuntimeError(f"{manifest.batch_id}: marker@example.pt")
         self.done.append(manifest.batch_id)
-        return Outcome(records=1)
+        self.stored.append(Outcome(records=1))
+        return self.stored[-1]
 
 
 def run(monkeypatch: pytest.MonkeyPatch, job: FakeJob) -> list[Outcome]:
@@ -159,7 +161,7 @@ def spark(monkeypatch: pytest.MonkeyPatch) -> type[FakeCluster]:
 
 def test_settings_come_of_arguments_or_of_the_environment_and_arguments_count_more(monkeypatch, spark) -> None:
     seen: list[etl.Settings] = []
-    monkeypatch.setattr(etl, "run", lambda settings, cluster: seen.append(settings))
+    monkeypatch.setattr(etl, "run", lambda settings, cluster, **_: seen.append(settings))
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.argv", ["etl.py", "--RAW_BUCKET", "another"])
@@ -169,7 +171,7 @@ def test_settings_come_of_arguments_or_of_the_environment_and_arguments_count_mo
 
 
 def test_spark_is_started_once_and_stopped_at_the_end(monkeypatch, spark) -> None:
-    monkeypatch.setattr(etl, "run", lambda settings, cluster: (cluster(), cluster()))
+    monkeypatch.setattr(etl, "run", lambda settings, cluster, **_: (cluster(), cluster()))
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.argv", ["etl.py"])
@@ -181,7 +183,7 @@ def test_spark_is_started_once_and_stopped_at_the_end(monkeypatch, spark) -> Non
     ("error", "exits"), [(Malformed("not a manifest"), SystemExit), (RuntimeError("x"), RuntimeError)]
 )
 def test_a_run_that_fails_ends_the_process_with_a_failure_and_stops_spark(monkeypatch, spark, error, exits) -> None:
-    def fail(settings: etl.Settings, cluster: Callable[[], object]) -> None:
+    def fail(settings: etl.Settings, cluster: Callable[[], object], **_: object) -> None:
         cluster()
         raise error
 

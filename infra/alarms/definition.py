@@ -1,0 +1,101 @@
+"""What an alarm is, before anything is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from infra.config import StageConfig
+
+Severity = Literal["page", "warn"]
+Missing = Literal["breaching", "notBreaching", "ignore"]
+
+OURS = "Pousada"
+API_STAGE = "v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of ours has exactly the dimensions that the code gives it.
+
+    CloudWatch takes another set for another metric, and an alarm on that would never ring.
+    """
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    statistic: str = "Maximum"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    name: str
+    severity: Severity
+    """``page`` wakes somebody; ``warn`` is read in the morning."""
+    means: str
+    """One sentence, for whoever is woken by it."""
+    metrics: tuple[Metric, ...]
+    """One; or, with an ``expression``, what it calls ``m0``, ``m1``…"""
+    expression: str = ""
+    """In CloudWatch's metric maths."""
+    threshold: float
+    below: bool = False
+    """It rings under the threshold, and not above it."""
+    shown: str
+    """The threshold, as the runbook's index has it."""
+    minutes: int
+    """One period."""
+    periods: int = 1
+    """So many of them in a row."""
+    missing: Missing
+    why: str
+    """Why missing data are treated so."""
+    cause: str = ""
+    """The composite alarm that pages in its stead (``COMPOSITES``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """Pages if one of its children rings; but not while ``suppressor`` does, for then they follow from that."""
+
+    name: str
+    means: str
+    suppressor: str
+
+
+def ours(name: str, statistic: str = "Maximum", **dimensions: str) -> Metric:
+    return Metric(OURS, name, {"service": "pousada", **dimensions}, statistic)
+
+
+def gauge(
+    config: StageConfig,
+    metric: str,
+    *,
+    name: str,
+    severity: Severity,
+    means: str,
+    threshold: float,
+    shown: str,
+    periods: int = 1,
+    cause: str = "",
+) -> Alarm:
+    """On the greatest value of a gauge that the function watch gives at every pass."""
+    return Alarm(
+        name=name,
+        severity=severity,
+        means=means,
+        metrics=(ours(metric),),
+        threshold=threshold,
+        shown=shown,
+        minutes=config.watch.every_minutes,
+        periods=periods,
+        missing="ignore",
+        why="The watch did not run: watch-silent rings for that, and this alarm stays as it was.",
+        cause=cause,
+    )
+
+
+def total(count: int, first: int = 0) -> str:
+    """The expression of the sum of ``count`` metrics from ``m{first}`` on; one that has no data counts as 0."""
+    return f"SUM([{', '.join(f'FILL(m{number}, 0)' for number in range(first, first + count))}])"

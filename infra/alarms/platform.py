@@ -1,0 +1,126 @@
+"""Alarms on what all of it runs on: functions, the database, secrets, and the watch itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from infra.alarms.definition import Alarm, Metric, ours, total
+from infra.config import StageConfig
+
+_GIB = 1024**3
+_NOT_CALLED = "A function that is not called does not fail."
+_SECRETS = ("webhook-secret", "oauth-credentials")
+
+
+def functions(config: StageConfig, names: Sequence[str]) -> tuple[Alarm, ...]:
+    def each(metric: str) -> tuple[Metric, ...]:
+        return tuple(Metric("AWS/Lambda", metric, {"FunctionName": name}, "Sum") for name in names)
+
+    most = config.observability.lambda_concurrency
+    return (
+        Alarm(
+            name="function-errors",
+            severity="page",
+            means="The stage's functions failed more than ten times within five minutes.",
+            metrics=each("Errors"),
+            expression=total(len(names)),
+            threshold=10,
+            shown="> 10 in 5 min",
+            minutes=5,
+            missing="notBreaching",
+            why=_NOT_CALLED,
+            cause="storing-troubled",
+        ),
+        Alarm(
+            name="functions-throttled",
+            severity="warn",
+            means="Functions of the stage were refused a place to run, for a quarter of an hour.",
+            metrics=each("Throttles"),
+            expression=total(len(names)),
+            threshold=10,
+            shown="> 10 in 5 min, 3 times in a row",
+            minutes=5,
+            periods=3,
+            missing="notBreaching",
+            why=_NOT_CALLED,
+        ),
+        Alarm(
+            name="concurrency-near-limit",
+            severity="warn",
+            means="The account's functions together use more than four fifths of what may run at once.",
+            metrics=(Metric("AWS/Lambda", "ConcurrentExecutions"),),
+            threshold=0.8 * most,
+            shown=f"> {0.8 * most:g}",
+            minutes=5,
+            periods=2,
+            missing="notBreaching",
+            why=_NOT_CALLED,
+        ),
+    )
+
+
+def database(config: StageConfig) -> tuple[Alarm, ...]:
+    instance = {"DBInstanceIdentifier": config.names.named("database")}
+    why = "RDS tells nothing of an instance that is away: apply-behind rings for that."
+    return (
+        Alarm(
+            name="database-cpu",
+            severity="warn",
+            means="The database's processors are more than four fifths busy.",
+            metrics=(Metric("AWS/RDS", "CPUUtilization", instance, "Average"),),
+            threshold=80,
+            shown="> 80%",
+            minutes=5,
+            periods=3,
+            missing="ignore",
+            why=why,
+        ),
+        Alarm(
+            name="database-storage",
+            severity="warn",
+            means="Less than a fifth of the database's storage is free.",
+            metrics=(Metric("AWS/RDS", "FreeStorageSpace", instance, "Minimum"),),
+            threshold=config.observability.database_storage_gib * _GIB / 5,
+            below=True,
+            shown="< 20%",
+            minutes=15,
+            missing="ignore",
+            why=why,
+        ),
+    )
+
+
+def secrets(config: StageConfig) -> tuple[Alarm, ...]:
+    ages = tuple(ours("SecretAgeDays", vendor=vendor, kind=kind) for vendor in config.vendors for kind in _SECRETS)
+    return (
+        Alarm(
+            name="secrets-old",
+            severity="warn",
+            means="A hotel's secret or credentials should have been rotated a week ago.",
+            metrics=ages,
+            expression=f"MAX([{', '.join(f'FILL(m{number}, 0)' for number in range(len(ages)))}])",
+            threshold=97,
+            shown="> 97 days",
+            minutes=24 * 60,
+            missing="notBreaching",
+            why="A stage without hotels has no secrets, and an age that was told once a day comes again the next.",
+        ),
+    )
+
+
+def watch(config: StageConfig) -> tuple[Alarm, ...]:
+    return (
+        Alarm(
+            name="watch-silent",
+            severity="page",
+            means="The function watch has told nothing for a quarter of an hour: most other alarms are blind.",
+            metrics=(ours("WatchedHotels", "SampleCount"),),
+            threshold=1,
+            below=True,
+            shown="no pass in 3 of its periods",
+            minutes=config.watch.every_minutes,
+            periods=3,
+            missing="breaching",
+            why="Its silence is what this alarm is there for.",
+        ),
+    )

@@ -1,0 +1,37 @@
+"""What is logged and counted of a call.
+
+Metrics (namespace Pousada; dimension service), at every call, zeros as well:
+
+    BatchesStored           count; batches done here
+    JobRunsStarted          count; 1 where the Glue job was left to do them
+    EtlDurationMs           milliseconds that the batches took here; the Glue job counts its own runs'
+    EtlRecords              count; raw records in the batches done here; the Glue job counts its own
+    EtlRecordsRefused       count; of them what went into the quarantine; the Glue job counts its own
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from lambdas.etl.choice import Taken
+
+logger = Logger(service="pousada")  # the job's own lines come through it too: theirs is called pousada.etl
+metrics = Metrics(namespace="Pousada", service="pousada")
+
+
+def told(taken: Taken) -> dict[str, Any]:
+    metrics.add_metric("BatchesStored", MetricUnit.Count, taken.stored)
+    metrics.add_metric("JobRunsStarted", MetricUnit.Count, 1 if taken.started else 0)
+    facts: dict[str, Any] = msgspec.to_builtins(taken)
+    logger.info("batches taken", **facts)
+    return facts
+
+
+def stored(records: int, refused: int, seconds: float) -> None:
+    metrics.add_metric("EtlDurationMs", MetricUnit.Milliseconds, seconds * 1000)
+    metrics.add_metric("EtlRecords", MetricUnit.Count, records)
+    metrics.add_metric("EtlRecordsRefused", MetricUnit.Count, refused)
