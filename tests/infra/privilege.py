@@ -67,6 +67,9 @@ LANDS: Mapping[str, str] = {"function webhook": "*/webhooks/*", "function poller
 
 READS_RAW = frozenset({"function apply", "function etl", "function audit", "job etl"})
 
+LISTS_RAW = frozenset({"function watch"})
+"""Who sees the raw objects' keys, and nothing of what is in them."""
+
 READING_RAW = ("s3:GetObject", "s3:ListBucket")
 DESTROYING = (
     *("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteBucket", "s3:ReplicateDelete"),
@@ -217,7 +220,8 @@ def raw_is_read_and_landed_and_nothing_else(policies: Policies) -> list[str]:
 
 
 def _allowed_on_raw(holder: str) -> set[str]:
-    return {*(READING_RAW if holder in READS_RAW else ()), *(("s3:PutObject",) if holder in LANDS else ())}
+    reading = READING_RAW if holder in READS_RAW else ("s3:ListBucket",) if holder in LISTS_RAW else ()
+    return {*reading, *(("s3:PutObject",) if holder in LANDS else ())}
 
 
 def nobody_destroys_raw(policies: Policies) -> list[str]:

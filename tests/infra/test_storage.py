@@ -39,7 +39,7 @@ def test_access_logs_are_encrypted_as_s3_delivers_them(stage: Synthesised):
 
 
 def test_every_key_rotates(stage: Synthesised):
-    assert [key["EnableKeyRotation"] for key in stage.properties("AWS::KMS::Key").values()] == [True]
+    assert {key["EnableKeyRotation"] for key in stage.properties("AWS::KMS::Key").values()} == {True}
 
 
 def test_every_bucket_speaks_tls_only(stage: Synthesised):
