@@ -9,6 +9,7 @@ import typer
 from scripts.cli import (
     audit_commands,
     batch_commands,
+    cost_commands,
     database_commands,
     dead_letter_commands,
     hotel_commands,
@@ -60,6 +61,7 @@ app.command("poll")(batch_commands.poll)
 app.command("etl")(batch_commands.etl)
 app.command("replay")(batch_commands.replay)
 app.command("audit")(audit_commands.prove)
+app.command("cost")(cost_commands.cost)
 app.command("status")(status_commands.status)
 app.command("migrate")(database_commands.migrate)
 app.add_typer(database_commands.app, name="database")

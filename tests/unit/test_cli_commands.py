@@ -50,6 +50,7 @@ def test_the_commands_are_those_of_the_runbook() -> None:
         "etl",
         "replay",
         "audit",
+        "cost",
         "quarantine",
         "dead-letters",
         "status",

@@ -1,0 +1,45 @@
+"""The custom metrics: each distinct set of a name and its dimensions' values is one, and billed as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scripts.cost import figures as f
+from scripts.cost.traffic import Traffic
+
+Dimensions = tuple[str, ...]
+
+METRICS: Mapping[str, Mapping[str, Dimensions]] = {
+    "webhook": {
+        "DeliveryAccepted": ("vendor",),
+        "DeliveryDuplicate": ("vendor",),
+        "DeliveryLatency": ("vendor",),
+        "DeliveryRefused": ("vendor", "reason"),
+        "DeliveryFailed": ("vendor", "reason"),
+    },
+    "poller": dict.fromkeys(("PollFetched", "PollFailed", "PollDurationMs", "RateLimitWaitMs"), ("vendor", "entity")),
+    "apply": {
+        "RecordsApplied": (),
+        "RowsWritten": (),
+        "ApplyFailed": (),
+        "WebhookToRowMs": (),
+        "RecordsRefused": ("vendor", "reason"),
+        "RecordsWarned": ("reason",),
+    },
+    "manifest": {"ManifestObjects": ()},
+    "etl": {"BatchesStored": (), "JobRunsStarted": ()},
+    "audit": dict.fromkeys(("AuditedHotels", "AuditedObjects", "AuditedRecords", "AuditFindings"), ("vendor",)),
+}
+"""What each function counts, with the dimensions that multiply it. An entity and rule stand for a reason there."""
+
+
+def counted(function: str, traffic: Traffic) -> float:
+    """How many custom metrics ``function`` comes to."""
+    values = {"vendor": traffic.vendors, "entity": f.ENTITIES_POLLED.value, "reason": f.REASONS.value}
+    total = 0.0
+    for dimensions in METRICS.get(function, {}).values():
+        product = 1.0
+        for dimension in dimensions:
+            product *= values[dimension]
+        total += product
+    return total

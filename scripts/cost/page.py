@@ -1,0 +1,113 @@
+"""The tables of docs/cost.md, each between the marks that the page has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from scripts.cost import figures, prices
+from scripts.cost.estimate import Estimate, estimate, traffic_of
+from scripts.cost.switches import SWITCHES
+from scripts.cost.templates import Resources
+
+BOOKINGS_PER_DAY = 12
+"""Of a hotel of 40 rooms, as the simulated one is: the tables are for such."""
+HOTELS = (10, 100, 1_000, 10_000)
+COMPARED = (100, 1_000)
+_DEAREST = 15
+
+
+def page(text: str, resources: Resources) -> str:
+    """``text`` of the page, its tables written anew for the stage of ``resources``.
+
+    Raises ValueError if the page has lost a mark, and Unpriced for what the model does not know.
+    """
+    estimates = [estimate(resources, traffic_of(resources, hotels, BOOKINGS_PER_DAY)) for hotels in HOTELS]
+    compared = [found for found in estimates if found.traffic.hotels in COMPARED]
+    tables: dict[str, Callable[[], str]] = {
+        "sums": lambda: sums(estimates),
+        "services": lambda: services(estimates),
+        "dearest": lambda: dearest(compared),
+        "switches": lambda: switches(compared, resources),
+        "traffic": lambda: _table(("figure", "value", "what it is", "basis", "from"), _figures()),
+        "prices": lambda: _table(("USD", "for a", "page"), _prices()),
+    }
+    for mark, write in tables.items():
+        text = _between(mark, text, write())
+    return text
+
+
+def sums(estimates: Iterable[Estimate]) -> str:
+    rows = (
+        (
+            f"{it.traffic.hotels:,}",
+            f"{it.usd:,.2f}",
+            f"{it.standing_usd:,.2f}",
+            f"**{it.per_hotel:.2f}**",
+            f"{it.per_thousand_events:.3f}",
+        )
+        for it in estimates
+    )
+    return _table(("hotels", "USD a month", "of it owed anyway", "USD a hotel", "USD for 1,000 events"), rows)
+
+
+def services(estimates: Sequence[Estimate]) -> str:
+    columns = [it.by_service() for it in estimates]
+    names = sorted(columns[-1] | columns[0], key=lambda name: -columns[1].get(name, 0))
+    rows = [(name, *(f"{column.get(name, 0):,.2f}" for column in columns)) for name in names]
+    return _table(("USD a month", *(f"{it.traffic.hotels:,} hotels" for it in estimates)), rows)
+
+
+def dearest(estimates: Iterable[Estimate]) -> str:
+    return "".join(_dearest(found) for found in estimates).replace("\n\n\n", "\n\n")
+
+
+def _dearest(found: Estimate) -> str:
+    lines = sorted(found.charges, key=lambda charge: -charge.usd)[:_DEAREST]
+    heading = f"{found.traffic.hotels:,} hotels"
+    rows = (
+        (
+            it.service,
+            it.what,
+            f"{it.quantity:,.0f}",
+            it.price.unit,
+            f"{it.usd:,.2f}",
+            f"{100 * it.usd / found.usd:.0f} %",
+        )
+        for it in lines
+    )
+    return _table((heading, "what", "quantity", "of", "USD a month", "share"), rows)
+
+
+def switches(estimates: Sequence[Estimate], resources: Resources) -> str:
+    rows = [
+        (it.where, *(f"{it.saved(before, resources):,.2f}" for before in estimates), it.gives_up) for it in SWITCHES
+    ]
+    saved = (f"saves at {it.traffic.hotels:,} hotels" for it in estimates)
+    return _table(("switch", *saved, "gives up"), rows)
+
+
+def _figures() -> Iterator[tuple[str, ...]]:
+    for name, figure in figures.all_figures():
+        yield f"`{name}`", f"{figure.value:g}", figure.unit, figure.basis, figure.source
+
+
+def _prices() -> Iterator[tuple[str, ...]]:
+    for name, price in prices.all_prices():
+        yield (
+            f"{price.usd:.10f}".rstrip("0").rstrip("."),
+            f"{price.unit}{name}",
+            f"[{price.page}](https://aws.amazon.com/{price.page})",
+        )
+
+
+def _between(mark: str, text: str, content: str) -> str:
+    before, opened, rest = text.partition(f"<!-- {mark} -->\n")
+    _, closed, after = rest.partition(f"<!-- end of {mark} -->\n")
+    if not opened or not closed:
+        raise ValueError(f"docs/cost.md has no place for {mark}: the mark <!-- {mark} --> or its end is gone")
+    return "".join((before, opened, content, closed, after))
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"

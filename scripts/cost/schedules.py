@@ -1,0 +1,57 @@
+"""How often a schedule comes, as EventBridge writes it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from scripts.cost.charges import Unpriced
+from scripts.cost.templates import Resources
+
+_MINUTES = {"minute": 1, "hour": 60, "day": 24 * 60}
+_RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
+
+
+def times_an_hour(expression: str) -> float:
+    """Of ``rate(…)``, and of a ``cron(…)`` that names minutes and hours of every day. Raises Unpriced for another."""
+    if rate := _RATE.fullmatch(expression):
+        return 60 / (int(rate[1]) * _MINUTES[rate[2]])
+    minutes, hours, *days = expression.removeprefix("cron(").removesuffix(")").split()
+    if days not in (["*", "*", "?", "*"], ["?", "*", "*", "*"]):
+        raise Unpriced(f"no telling how often {expression} is: scripts/cost/schedules.py knows those of every day")
+    return _times(minutes, 60) * _times(hours, 24) / 24
+
+
+def _times(field: str, all_of_them: int) -> int:
+    """In how many of the minutes of an hour, or hours of a day."""
+    return len({moment for part in field.split(",") for moment in _moments(part, all_of_them)})
+
+
+def _moments(part: str, all_of_them: int) -> range:
+    span, _, step = part.partition("/")
+    first, _, last = span.partition("-")
+    start = 0 if first == "*" else int(first)
+    # "5/10" is from the fifth on; "5" alone is that one.
+    end = int(last) if last else all_of_them - 1 if first == "*" or step else start
+    return range(start, end + 1, int(step or 1))
+
+
+def polls_an_hour(resources: Resources) -> float:
+    """Of each list: how often the dispatcher is called."""
+    return sum(times_an_hour(it.text("ScheduleExpression")) for it in _schedules(resources, "poll"))
+
+
+def audited_days(resources: Resources) -> float:
+    """Into how many audits each raw object comes."""
+    days = (_variables(it).get("AUDIT_DAYS", 0) for it in resources.of("AWS::Lambda::Function"))
+    audits = sum(times_an_hour(it.text("ScheduleExpression")) for it in _schedules(resources, "audit"))
+    return max(map(float, days), default=0.0) * audits * 24
+
+
+def _schedules(resources: Resources, name: str) -> Any:
+    return (it for it in resources.of("AWS::Scheduler::Schedule") if it.text("Name").endswith(f"-{name}"))
+
+
+def _variables(function: Any) -> dict[str, Any]:
+    found: dict[str, Any] = function.properties.get("Environment", {}).get("Variables", {})
+    return found

@@ -1,0 +1,101 @@
+"""What could be otherwise, and what it would save: each is priced by the same model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from scripts.cost.estimate import Estimate, estimate
+from scripts.cost.templates import Resources
+from scripts.cost.traffic import Traffic
+
+Change = Callable[[Resources, Traffic], tuple[Resources, Traffic]]
+
+
+class Switch(NamedTuple):
+    where: str
+    """In cdk.json, below the stage; or that it is not built."""
+    gives_up: str
+    change: Change
+
+    def saved(self, before: Estimate, resources: Resources) -> float:
+        """USD a month; negative where it costs more. 0 where the stage does not have what it switches."""
+        return before.usd - estimate(*self.change(resources, before.traffic)).usd
+
+
+def _without(*types: str) -> Change:
+    return lambda resources, traffic: (resources.without(*types), traffic)
+
+
+def _with(type: str, **properties: object) -> Change:
+    return lambda resources, traffic: (resources.replaced(type, **properties), traffic)
+
+
+def _traffic(**changes: Any) -> Change:
+    return lambda resources, traffic: (resources, replace(traffic, **changes))
+
+
+def _untraced(resources: Resources, traffic: Traffic) -> tuple[Resources, Traffic]:
+    return resources.replaced("AWS::Lambda::Function", TracingConfig={"Mode": "PassThrough"}), traffic
+
+
+def _small_batch(mib: int) -> Change:
+    variables = {"Variables": {"SMALL_BATCH_BYTES": str(mib * 1024 * 1024)}}
+    return _with("AWS::Lambda::Function", Environment=variables)
+
+
+_WRITES = [{"ReadWriteType": "WriteOnly", "DataResources": [{"Type": "AWS::S3::Object"}]}]
+_PLAIN = [{"HttpMethod": "*", "ResourcePath": "/*"}]
+
+SWITCHES: tuple[Switch, ...] = (
+    Switch(
+        '`"database": {"proxy": false}`',
+        "connections kept over a failover; the functions connect anew",
+        _without("AWS::RDS::DBProxy", "AWS::RDS::DBProxyTargetGroup"),
+    ),
+    Switch(
+        '`"database": {"multi_az": false}`',
+        "a standby: an outage of the zone stops the rows, not the landing",
+        _with("AWS::RDS::DBInstance", MultiAZ=False),
+    ),
+    Switch(
+        '`"database": {"instance_class": "db.t4g.micro"}`',
+        "half of the memory",
+        _with("AWS::RDS::DBInstance", DBInstanceClass="db.t4g.micro"),
+    ),
+    Switch("no tracing of functions", "traces; the logs' correlation ids remain", _untraced),
+    Switch(
+        "no metrics for each method of the API",
+        "nothing: with one method they say what the stage's say",
+        _with("AWS::ApiGateway::Stage", MethodSettings=_PLAIN),
+    ),
+    Switch(
+        "CloudTrail without the reading of objects",
+        "who has read which raw object; S3's own access logs still tell, later and not signed",
+        _with("AWS::CloudTrail::Trail", EventSelectors=_WRITES, AdvancedEventSelectors=[]),
+    ),
+    Switch(
+        '`"polling": {"schedule": "cron(0 0/2 * * ? *)"}`',
+        "an hour until a missed delivery is found",
+        _traffic(polls_an_hour=0.5),
+    ),
+    Switch('`"audit": {"days": 1}`', "the second look at each object", _traffic(audited_days=1)),
+    Switch('`"etl": {"small_batch_mib": 32}`', "nothing: it is the most that was tried", _small_batch(32)),
+    Switch(
+        "a poll that lands no page it has landed already (not built)",
+        "nothing but the code",
+        _traffic(pages_per_poll=0.5),
+    ),
+    Switch("no dashboards", "the dashboards", _without("AWS::CloudWatch::Dashboard")),
+    Switch(
+        "no NAT gateway, what calls vendors outside the network (not built)",
+        "one place to bound and to log what goes out",
+        _without("AWS::EC2::NatGateway", "AWS::EC2::EIP", "AWS::EC2::FlowLog"),
+    ),
+    Switch(
+        '`"hotel_secrets": {"store": "secretsmanager"}`',
+        "(buys rotation by Secrets Manager itself)",
+        lambda resources, traffic: (resources.without_table("hotel-secrets"), traffic),
+    ),
+)

@@ -1,0 +1,316 @@
+"""The model of the cost: what is priced, what is refused, and that sums follow from their parts."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from datetime import date
+from typing import Any
+
+import pytest
+
+from scripts.cost import figures, prices
+from scripts.cost.charges import Charge, Unpriced
+from scripts.cost.estimate import Estimate, estimate
+from scripts.cost.metrics import METRICS, counted
+from scripts.cost.schedules import times_an_hour
+from scripts.cost.standing import FREE, PRICED, standing
+from scripts.cost.switches import SWITCHES
+from scripts.cost.templates import Resources
+from scripts.cost.traffic import Traffic
+from scripts.cost.workload import WORK
+from scripts.local.environment import ROOT
+from scripts.simulators.hostpms import World
+
+pytestmark = pytest.mark.unit
+
+HUNDRED = Traffic(hotels=100, bookings_per_day=12)
+
+
+def stage(**resources: tuple[str, dict[str, Any]]) -> Resources:
+    """A hand-made template: logical ids with type and properties."""
+    made = {id: {"Type": f"AWS::{kind}", "Properties": properties} for id, (kind, properties) in resources.items()}
+    return Resources.of_templates([{"Resources": made}])
+
+
+def function(folder: str, **properties: Any) -> tuple[str, dict[str, Any]]:
+    base = {"Handler": f"lambdas.{folder}.handler.handle", "MemorySize": 512, "Environment": {"Variables": {}}}
+    return "Lambda::Function", {**base, **properties}
+
+
+def owed(kind: str, months: int = 1, **properties: Any) -> float:
+    return sum(charge.usd for charge in standing(stage(it=(kind, properties)), months))
+
+
+def used(resources: Resources, service: str, traffic: Traffic = HUNDRED) -> dict[str, Charge]:
+    return {charge.what: charge for charge in estimate(resources, traffic).charges if charge.service == service}
+
+
+DATABASE = {"DBInstanceClass": "db.t4g.small", "MultiAZ": True, "AllocatedStorage": "20", "StorageType": "gp3"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "usd"),
+    [
+        ("EC2::NatGateway", {}, 35.04),
+        ("EC2::EIP", {}, 3.65),
+        ("EC2::VPCEndpoint", {"VpcEndpointType": "Gateway"}, 0),
+        ("EC2::VPCEndpoint", {"VpcEndpointType": "Interface", "SubnetIds": ["a", "b", "c"]}, 24.09),
+        ("RDS::DBInstance", DATABASE, 56.18),
+        ("RDS::DBInstance", {**DATABASE, "MultiAZ": False}, 28.09),
+        ("RDS::DBInstance", {**DATABASE, "MonitoringInterval": 60}, 56.33),
+        ("RDS::DBProxy", {}, 26.28),
+        ("WAFv2::WebACL", {"Rules": [{}, {}, {}, {}, {}]}, 10),
+        ("KMS::Key", {"EnableKeyRotation": True}, 1),
+        ("SecretsManager::Secret", {}, 0.40),
+        ("CloudWatch::Alarm", {}, 0.10),
+        ("CloudWatch::Alarm", {"Metrics": [{"MetricStat": {}}, {"MetricStat": {}}, {"Expression": "a/b"}]}, 0.20),
+        ("CloudWatch::Alarm", {"Metrics": [{"Expression": "ANOMALY_DETECTION_BAND(m)"}]}, 0.30),
+        ("CloudWatch::CompositeAlarm", {}, 0.50),
+        ("CloudWatch::Dashboard", {}, 3),
+        ("EC2::VPC", {}, 0),
+        ("CodeDeploy::DeploymentGroup", {}, 0),
+        ("Budgets::Budget", {}, 0),
+    ],
+)
+def test_what_is_owed_for_being_there(kind: str, properties: dict[str, Any], usd: float) -> None:
+    assert owed(kind, **properties) == pytest.approx(usd, abs=0.005)
+
+
+@pytest.mark.parametrize(("months", "usd"), [(1, 1), (12, 2), (24, 3), (120, 3)])
+def test_a_key_grows_dearer_with_its_first_two_rotations(months: int, usd: float) -> None:
+    assert owed("KMS::Key", months, EnableKeyRotation=True) == usd
+    assert owed("KMS::Key", months) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "said"),
+    [
+        ("MSK::Cluster", {}, "no price for AWS::MSK::Cluster"),
+        ("RDS::DBInstance", {**DATABASE, "DBInstanceClass": "db.x9.huge"}, "class db.x9.huge"),
+        ("RDS::DBInstance", {**DATABASE, "StorageType": "io2"}, "storage of type io2"),
+        ("RDS::DBInstance", {**DATABASE, "PerformanceInsightsRetentionPeriod": 731}, "Performance Insights"),
+        ("DynamoDB::Table", {"BillingMode": "PROVISIONED"}, "provisioned capacity"),
+        ("Lambda::Alias", {"ProvisionedConcurrencyConfig": {}}, "provisioned concurrency"),
+        (*function("espresso"), "no work is known of the function espresso"),
+    ],
+)
+def test_what_the_model_does_not_know_is_an_error(kind: str, properties: dict[str, Any], said: str) -> None:
+    with pytest.raises(Unpriced, match=said):
+        estimate(stage(it=(kind, properties)), HUNDRED)
+
+
+def test_no_type_is_both_priced_and_free_and_each_free_one_has_a_reason() -> None:
+    assert not PRICED.keys() & FREE.keys()
+    assert all(FREE.values())
+
+
+def test_a_delivery_is_billed_at_the_door_by_each_that_looks_at_it() -> None:
+    with_firewall = stage(api=("ApiGateway::RestApi", {}), acl=("WAFv2::WebACL", {"Rules": []}))
+
+    assert used(with_firewall, "API Gateway")["deliveries"].quantity == pytest.approx(229_950)
+    assert used(with_firewall, "WAF")["deliveries"].usd == pytest.approx(229_950 * 0.60e-6)
+    assert not used(stage(), "API Gateway")
+
+
+def test_metrics_of_each_method_are_custom_ones() -> None:
+    settings = {"MethodSettings": [{"MetricsEnabled": True}]}
+    method = ("ApiGateway::Method", {})
+
+    detailed = stage(one=method, two=method, api=("ApiGateway::Stage", settings))
+
+    assert used(detailed, "CloudWatch")["metrics of the API's methods"].usd == pytest.approx(2 * 5 * 0.30)
+    assert not used(stage(one=method, api=("ApiGateway::Stage", {})), "CloudWatch")
+
+
+def test_half_of_the_memory_makes_processor_time_longer_and_waiting_cheaper() -> None:
+    small, large = (used(stage(it=function("apply", MemorySize=size)), "Lambda") for size in (885, 1769))
+    work = WORK["apply"](HUNDRED)
+
+    ratio = small["`apply`, time"].quantity / large["`apply`, time"].quantity
+
+    assert 0.5 < ratio < 1
+    assert work.billed_ms(2) - work.billed_ms(1) == pytest.approx(work.billed_ms(1) - work.waited_ms)
+
+
+@pytest.mark.parametrize(
+    ("selectors", "reads"),
+    [
+        ({"EventSelectors": [{"DataResources": [{"Type": "AWS::S3::Object"}]}]}, True),
+        ({"EventSelectors": [{"ReadWriteType": "WriteOnly", "DataResources": [{"Type": "AWS::S3::Object"}]}]}, False),
+        (
+            {
+                "AdvancedEventSelectors": [
+                    {
+                        "FieldSelectors": [
+                            {"Field": "resources.type", "Equals": ["AWS::S3::Object"]},
+                            {"Field": "readOnly", "Equals": ["false"]},
+                        ]
+                    }
+                ]
+            },
+            False,
+        ),
+    ],
+)
+def test_a_trail_bills_reads_where_it_tells_them(selectors: dict[str, Any], reads: bool) -> None:
+    trail = used(stage(it=("CloudTrail::Trail", selectors), apply=function("apply")), "CloudTrail")
+
+    assert trail["objects written"].quantity > HUNDRED.objects
+    assert ("objects read" in trail) is reads
+
+
+def test_a_trail_of_management_events_alone_is_free() -> None:
+    assert not used(stage(it=("CloudTrail::Trail", {"EventSelectors": []})), "CloudTrail")
+
+
+def test_hotels_secrets_cost_where_they_lie() -> None:
+    hook = function("webhook")
+    table = ("DynamoDB::Table", {"TableName": "pousada-x-hotel-secrets", "BillingMode": "PAY_PER_REQUEST"})
+
+    assert used(stage(it=hook), "Secrets Manager")["secrets of the hotels"].usd == pytest.approx(80)
+    assert not used(stage(it=hook, table=table), "Secrets Manager")
+    asked = used(stage(it=hook, table=table), "DynamoDB")["reads"].quantity
+    assert asked - used(stage(it=hook), "DynamoDB")["reads"].quantity == pytest.approx(HUNDRED.deliveries)
+
+
+ETL = function("etl", Environment={"Variables": {"SMALL_BATCH_BYTES": str(8 * 1024 * 1024)}})
+JOB = ("Glue::Job", {"WorkerType": "G.1X", "NumberOfWorkers": 2})
+
+
+def test_the_job_runs_once_an_hour_is_too_much_for_the_function() -> None:
+    both = stage(etl=ETL, job=JOB)
+
+    assert not used(both, "Glue")
+    many = Traffic(hotels=10_000, bookings_per_day=12)
+    assert used(both, "Glue", many)["runs of the job"].usd > 730 / 60 * 2 * 0.44
+    assert used(both, "Lambda", many)["`etl`, time"].usd < used(both, "Lambda")["`etl`, time"].usd
+
+
+def test_a_copy_in_another_region_is_a_second_one() -> None:
+    vault = {"BackupPlan": {"BackupPlanRule": [{"TargetBackupVault": "here"}]}}
+    copied = {"BackupPlan": {"BackupPlanRule": [{"CopyActions": [{"DestinationBackupVaultArn": "there"}]}]}}
+
+    one, two = (used(stage(it=("Backup::BackupPlan", plan)), "Backup") for plan in (vault, copied))
+
+    held = "the database, in its vaults"
+    assert two[held].quantity == pytest.approx(2 * one[held].quantity)
+    assert "to the other region" in two
+    assert "to the other region" not in one
+
+
+def test_a_database_that_outgrows_its_storage_is_billed_for_what_it_grows_by() -> None:
+    database = stage(it=("RDS::DBInstance", DATABASE))
+
+    assert "storage that has grown" not in used(database, "RDS")
+    assert used(database, "RDS", Traffic(10_000, 12))["storage that has grown"].quantity > 100
+
+
+@pytest.mark.parametrize(
+    ("expression", "times"),
+    [
+        ("cron(0 * * * ? *)", 1),
+        ("cron(15 * * * ? *)", 1),
+        ("cron(0/15 * * * ? *)", 4),
+        ("cron(*/10 * * * ? *)", 6),
+        ("cron(5,35 6-21 * * ? *)", 2 * 16 / 24),
+        ("cron(0 0/2 * * ? *)", 0.5),
+        ("cron(0 4 * * ? *)", 1 / 24),
+        ("rate(5 minutes)", 12),
+        ("rate(1 hour)", 1),
+        ("rate(1 day)", 1 / 24),
+    ],
+)
+def test_how_often_a_schedule_comes(expression: str, times: float) -> None:
+    assert times_an_hour(expression) == pytest.approx(times)
+
+
+def test_a_schedule_of_some_days_is_an_error() -> None:
+    with pytest.raises(Unpriced, match="MON"):
+        times_an_hour("cron(0 4 ? * MON *)")
+
+
+def test_the_sums_are_those_of_the_lines() -> None:
+    found = estimate(stage(nat=("EC2::NatGateway", {}), api=("ApiGateway::RestApi", {}), f=function("apply")), HUNDRED)
+
+    assert found.usd == pytest.approx(sum(found.by_service().values()))
+    assert found.per_hotel * 100 == pytest.approx(found.usd)
+    assert found.per_thousand_events * HUNDRED.objects / 1000 == pytest.approx(found.usd)
+    assert 35.04 <= found.standing_usd < found.usd
+
+
+def test_twice_the_hotels_is_twice_the_work_and_nothing_more_is_owed() -> None:
+    resources = stage(nat=("EC2::NatGateway", {}), api=("ApiGateway::RestApi", {}), f=function("webhook"))
+
+    def less(found: Estimate) -> float:
+        return found.usd - found.standing_usd
+
+    one, two = (estimate(resources, Traffic(hotels, 12)) for hotels in (100, 200))
+
+    assert two.standing_usd == one.standing_usd
+    assert less(two) == pytest.approx(2 * less(one), rel=0.01)
+
+
+def test_a_switch_saves_what_it_takes_away_and_nothing_where_there_is_nothing() -> None:
+    proxy = next(switch for switch in SWITCHES if "proxy" in switch.where)
+    having, bare = stage(it=("RDS::DBProxy", {})), stage()
+
+    assert proxy.saved(estimate(having, HUNDRED), having) == pytest.approx(26.28)
+    assert proxy.saved(estimate(bare, HUNDRED), bare) == 0
+
+
+def test_every_figure_says_where_it_comes_from_and_every_price_its_page() -> None:
+    assert all(figure.source and figure.unit for _, figure in figures.all_figures())
+    assert all(price.page.endswith("/") and price.usd > 0 for _, price in prices.all_prices())
+    assert date.today() > prices.AS_OF
+
+
+def test_no_price_and_no_figure_is_kept_for_nothing() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "scripts").rglob("*.py"))
+    names = [name for module in (figures, prices) for name in vars(module) if name.isupper() and name[0] != "_"]
+
+    assert [
+        name for name in names if f"f.{name}" not in text and f"p.{name}" not in text and f"prices.{name}" not in text
+    ] == []
+
+
+# -- held to the code ----------------------------------------------------------------------------------
+
+
+def test_a_simulated_hotel_sends_as_many_deliveries_for_a_booking() -> None:
+    world = World(7, ["PT-LIS-001"], date(2024, 3, 1), rooms=40, history_days=60)
+
+    names = Counter(event.name for event in world.live(60))
+
+    bookings = names["reservation.created"]
+    assert names.total() / bookings == pytest.approx(figures.DELIVERIES_PER_BOOKING.value, abs=0.05)
+    assert bookings / 60 == pytest.approx(12, abs=1)
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent.name for path in (ROOT / "lambdas").glob("*/handler.py")))
+def test_every_metric_that_a_function_counts_is_reckoned_with(folder: str) -> None:
+    told = {name for path in (ROOT / "lambdas" / folder).glob("*.py") for name in metric_names(path.read_text("utf-8"))}
+
+    known = set(METRICS.get(folder, ()))
+    # The webhook puts one word together from what it answers.
+    assert told - {"Delivery"} <= known
+    assert known - told <= ({"DeliveryAccepted", "DeliveryDuplicate"} if folder == "webhook" else set())
+    assert counted(folder, HUNDRED) >= len(known)
+
+
+def metric_names(source: str) -> set[str]:
+    """The first text of each call that counts."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        called = node.func if isinstance(node, ast.Call) else None
+        name = getattr(called, "attr", getattr(called, "id", None))
+        if name in ("add_metric", "_count", "single_metric") and isinstance(node, ast.Call) and node.args:
+            first = node.args[0]
+            part = first.values[0] if isinstance(first, ast.JoinedStr) else first
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                found.add(part.value)
+    return found
+
+
+def test_every_function_has_its_work() -> None:
+    assert {path.parent.name for path in (ROOT / "lambdas").glob("*/handler.py")} <= WORK.keys()
