@@ -31,7 +31,7 @@ from shared.pipeline.by_column import FEWEST, Chunk, map_chunks, map_small
 from shared.pipeline.envelope import lines
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.transform import refuse_object
-from shared.storage.postgres import Database, conninfo_from_secret
+from shared.storage.database_address import open_database
 from shared.storage.processed_lake import ProcessedLake, parquet_key
 from shared.storage.quarantine import quarantined_rows
 from shared.storage.raw_lake import RawLake
@@ -51,7 +51,7 @@ class Plan:
 
     raw_bucket: str
     processed_bucket: str
-    database_secret: str
+    database: str
     time_zones: dict[tuple[str, str], str]
     """(vendor, property) → IANA name, for each property that is onboarded."""
     upsert: bool = True
@@ -275,7 +275,7 @@ def upsert_bucket(pieces: Iterable[Piece], plan: Plan) -> Outcome:
         blobs[piece.entity].append(piece.rows)
     with outcome.timing("upsert"):
         tables = {entity: arrow.from_ipc(parts) for entity, parts in blobs.items()}
-        for entity, count in upsert_tables(tables, _store(plan.database_secret)).items():
+        for entity, count in upsert_tables(tables, _store(plan.database)).items():
             outcome.written[entity] += count
     outcome.measure_memory()
     return outcome
@@ -316,9 +316,8 @@ def _processed_lake(bucket: str) -> ProcessedLake:
 
 
 @cache
-def _store(secret: str) -> UnifiedStore:
-    secrets = boto3.client("secretsmanager")
-    return UnifiedStore(Database(lambda: conninfo_from_secret(secrets, secret, "pousada-etl")))
+def _store(database: str) -> UnifiedStore:
+    return UnifiedStore(open_database(database, "pousada-etl", boto3.client))
 
 
 @cache

@@ -29,9 +29,9 @@ from glue_jobs.telemetry import Telemetry
 from shared.errors import Misconfigured, PousadaError
 from shared.pipeline.manifest import Manifest
 from shared.settings import EnvironmentModel, read
+from shared.storage.database_address import open_database
 from shared.storage.integrations import Integrations
 from shared.storage.manifests import Gathered, Manifests
-from shared.storage.postgres import Database, conninfo_from_secret
 from shared.storage.unified_store import UnifiedStore
 
 logger = logging.getLogger("pousada.etl")
@@ -47,7 +47,7 @@ class Settings(EnvironmentModel, frozen=True):
     processed_bucket: str
     work_bucket: str
     integrations_table: str
-    database_secret: str
+    database: str
     small_batch_bytes: int = 8 * 1024 * 1024
     """Raw bytes, as stored, up to which a batch is done without Spark: 100,000 polled records, or 6,000 webhooks."""
 
@@ -94,14 +94,13 @@ class Job:
     """What a run works with: the manifests, and who does a batch."""
 
     def __init__(self, settings: Settings, cluster: Callable[[], Distribute], upsert: bool = True) -> None:
-        secrets = boto3.client("secretsmanager")
         self.stored: list[Outcome] = []
         """What each batch came to, those before a failure as well."""
         self._cluster = cluster
         self._settings = settings
         self._upsert = upsert
         self.manifests = Manifests(settings.work_bucket, boto3.client("s3"))
-        self._database = Database(lambda: conninfo_from_secret(secrets, settings.database_secret, "pousada-etl-driver"))
+        self._database = open_database(settings.database, "pousada-etl-driver", boto3.client)
         self._store = UnifiedStore(self._database)
 
     @cached_property
@@ -146,7 +145,7 @@ def plan_of(settings: Settings, upsert: bool = True) -> Plan:
     return Plan(
         raw_bucket=settings.raw_bucket,
         processed_bucket=settings.processed_bucket,
-        database_secret=settings.database_secret,
+        database=settings.database,
         time_zones=_time_zones(settings.integrations_table),
         upsert=upsert,
     )

@@ -27,6 +27,9 @@ def local_target() -> Target:
         # The state folder is thrown away whole; a stack deleted in between must not leave names taken.
         removal=RemovalPolicy.DESTROY,
         deletion_protection=False,
+        # CloudFormation there has no AWS::EC2::NatGateway and no AWS::RDS::DBProxy; functions are processes of this
+        # host. They reach the embedded PostgreSQL as its one user, by its secret.
+        network=False,
         # Functions and job run on the host's Python, which has the packages; the layer's are for arm64.
         packages=False,
         # CloudFormation there has no AWS::WAFv2::WebACLAssociation.

@@ -5,7 +5,7 @@ Building one needs the package index, and synthesising must not. So the assembly
 no archive of the same digest lies in the account yet. The digest is of the packages' lines in requirements.lock, of
 the platform and of what is left out. What is not in the lock, or has other bytes than the lock says, is refused.
 
-    python3 -m infra.packages layer|arrow|wheels      builds, and prints the archive's path
+    python3 -m infra.packages layer|arrow|migrations|wheels      builds, and prints the archive's path
 """
 
 from __future__ import annotations
@@ -24,7 +24,14 @@ from aws_cdk import FileAssetLocation, Stack
 
 from infra import pruning
 from infra.lock import LockedPackage, as_requirements, brought_by, read_lock
-from infra.paths import ETL_FUNCTION_REQUIREMENTS, FUNCTION_REQUIREMENTS, JOB_REQUIREMENTS, LOCK, ROOT
+from infra.paths import (
+    ETL_FUNCTION_REQUIREMENTS,
+    FUNCTION_REQUIREMENTS,
+    JOB_REQUIREMENTS,
+    LOCK,
+    MIGRATE_FUNCTION_REQUIREMENTS,
+    ROOT,
+)
 
 BUILT = ROOT / "cdk.out" / "packages"
 
@@ -149,8 +156,17 @@ LAYER = PackageArchive(
 ARROW = PackageArchive(
     "arrow", ETL_FUNCTION_REQUIREMENTS, _FUNCTIONS, ".zip", _install_layer, unused=pruning.ARROW, budget_mb=160
 )
+MIGRATIONS = PackageArchive(
+    "migrations",
+    MIGRATE_FUNCTION_REQUIREMENTS,
+    _FUNCTIONS,
+    ".zip",
+    _install_layer,
+    unused=pruning.MIGRATIONS,
+    budget_mb=25,
+)
 # Glue knows a zip of wheels by this ending alone.
 WHEELS = PackageArchive("wheels", JOB_REQUIREMENTS, f"x86_64 {_JOB_PYTHON}", ".gluewheels.zip", _download_wheels)
 
 if __name__ == "__main__":
-    print({archive.what: archive for archive in (LAYER, ARROW, WHEELS)}[sys.argv[1]].build())
+    print({archive.what: archive for archive in (LAYER, ARROW, MIGRATIONS, WHEELS)}[sys.argv[1]].build())

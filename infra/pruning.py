@@ -44,6 +44,15 @@ ARROW = (
     "pyarrow/libarrow_python.so",
     "pyarrow/libarrow_python.so.*.*",
 )
+MIGRATIONS = (
+    # Dialects of other databases, and the tests' own tools.
+    "sqlalchemy/dialects/mssql",
+    "sqlalchemy/dialects/mysql",
+    "sqlalchemy/dialects/oracle",
+    "sqlalchemy/testing",
+    "alembic/testing",
+    "alembic/templates",
+)
 
 
 def prune(packages: Path, unused: Iterable[str], strict: bool = True) -> None:

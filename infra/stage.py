@@ -1,14 +1,17 @@
 """Which stacks one environment in one region has.
 
+    storage ──────────────────┬── ingest         network: VPC, endpoints, security groups (docs/network.md)
+    network ──┬───────────────┘                  database: RDS, its proxy, the migrations, run before transform is
+              └── database ────── transform      changed
+
 Room is kept for the stacks of a later issue; where each belongs:
 
-    storage ── network ── database ──┐         network: VPC and endpoints, the functions' and the job's subnets
-       ├────── ingest                ├─ transform       database: RDS, its proxy, the database secret, migrations
-       └─────────────────────────────┘
     observability, governance: after all others, which know nothing of them
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import aws_cdk as cdk
 from constructs import Construct
@@ -16,7 +19,9 @@ from constructs import Construct
 from infra.capabilities.log import encrypt_logs
 from infra.config import StageConfig, parse, select
 from infra.local_target import local_target
+from infra.stacks.database import DatabaseStack
 from infra.stacks.ingest import IngestStack
+from infra.stacks.network import NetworkStack
 from infra.stacks.observability import ObservabilityStack
 from infra.stacks.storage import StorageStack
 from infra.stacks.transform import TransformStack
@@ -40,12 +45,15 @@ class PousadaStage(cdk.Stage):
         target = AWS if config.target == "aws" else local_target()
         protected = {"termination_protection": target.deletion_protection}
         self.storage = StorageStack(self, "storage", config=config, target=target, **protected)
-        self.ingest = IngestStack(self, "ingest", config=config, target=target, storage=self.storage)
-        self.transform = TransformStack(self, "transform", config=config, target=target, storage=self.storage)
+        network = NetworkStack(self, "network", config=config, **protected).network if target.network else None
+        database = DatabaseStack(self, "database", config=config, target=target, network=network, **protected)
+        built_on: dict[str, Any] = {"config": config, "target": target, "storage": self.storage, "network": network}
+        self.ingest = IngestStack(self, "ingest", **built_on)
+        self.transform = TransformStack(self, "transform", door=database.door, **built_on)
+        # Functions come after the tables that they write, and go before them.
+        self.transform.add_stack_dependency(database)
         # Last: it has an alarm for every function and every dead-letter queue that there is.
-        self.observability = ObservabilityStack(
-            self, "observability", config=config, target=target, storage=self.storage
-        )
+        self.observability = ObservabilityStack(self, "observability", **built_on)
         encrypt_logs(self, self.storage.key)
         cdk.Tags.of(self).add("application", config.prefix)
         cdk.Tags.of(self).add("stage", config.name)

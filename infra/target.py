@@ -19,6 +19,8 @@ class Target:
     # Retained, but not when its very creation fails: a second try would find the name taken.
     removal: RemovalPolicy = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
     deletion_protection: bool = True
+    network: bool = True
+    """Functions and job run in a network of the stage's own, and so does the database."""
     packages: bool = True
     """The third-party packages travel with the deployment: the functions' layers, the job's wheels."""
     firewall: bool = True

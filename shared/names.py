@@ -12,6 +12,12 @@ from shared.segments import joined
 
 LIVE_ALIAS = "live"
 """Of every function: the version that is in use. Whoever calls one calls this alias of it."""
+DATABASE = "pousada"
+"""The one database on a stage's server."""
+WRITER_LOGIN = "pousada_app"
+"""Functions and job that store rows: a member of ``pousada_writer``."""
+AUDIT_LOGIN = "pousada_audit"
+"""The daily audit: a member of ``pousada_auditor``, which reads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
+from infra.capabilities.network import Network
 from infra.capabilities.permissions import allow, may_use_key, objects
 from infra.capabilities.queues import WorkQueue
 from infra.capabilities.raw_events import EVERY_OBJECT, RawEvents
@@ -20,7 +21,14 @@ _CONCURRENCY = 2
 
 class Manifests(Construct):
     def __init__(
-        self, scope: Construct, id: str, *, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        network: Network | None,
+        key: kms.IKey,
+        layer: lambda_.LayerVersion | None,
     ) -> None:
         super().__init__(scope, id)
         names = config.names
@@ -34,6 +42,7 @@ class Manifests(Construct):
             "Manifest",
             folder="manifest",
             config=config,
+            network=network,
             layer=layer,
             timeout=_TIMEOUT,
             memory_mib=512,

@@ -9,20 +9,22 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.capabilities.database import Door
 from infra.capabilities.function import PousadaFunction
+from infra.capabilities.network import Network
 from infra.capabilities.permissions import (
     allow,
     bucket,
     may_read_raw,
     may_read_with_key,
     objects,
-    secrets,
     table,
 )
 from infra.capabilities.queues import WorkQueue
 from infra.capabilities.schedule import add_schedule
 from infra.config import StageConfig
 from infra.target import Target
+from shared.names import AUDIT_LOGIN
 
 _TIMEOUT = Duration.minutes(5)
 EVERY_HOTEL = json.dumps({"audit": "every_hotel"})
@@ -39,22 +41,28 @@ class DailyAudit(Construct):
         *,
         config: StageConfig,
         target: Target,
+        network: Network | None,
+        door: Door,
         key: kms.IKey,
         layer: lambda_.LayerVersion | None,
     ) -> None:
         super().__init__(scope, id)
         self.work = WorkQueue(self, "Work", name=config.names.audit_queue, consumer_timeout=_TIMEOUT)
-        self.audit = self._audit(config, layer)
+        self.audit = self._audit(config, network, door, layer)
         self._grant(config, key)
+        door.admit(self.audit.role, AUDIT_LOGIN)
         self._schedule(config, target)
 
-    def _audit(self, config: StageConfig, layer: lambda_.LayerVersion | None) -> PousadaFunction:
+    def _audit(
+        self, config: StageConfig, network: Network | None, door: Door, layer: lambda_.LayerVersion | None
+    ) -> PousadaFunction:
         names = config.names
         audit = PousadaFunction(
             self,
             "Audit",
             folder="audit",
             config=config,
+            network=network,
             layer=layer,
             timeout=_TIMEOUT,
             memory_mib=1024,
@@ -62,7 +70,7 @@ class DailyAudit(Construct):
                 "RAW_BUCKET": names.raw_bucket,
                 "WORK_BUCKET": names.work_bucket,
                 "INTEGRATIONS_TABLE": names.integrations_table,
-                "DATABASE_SECRET": names.database_secret,
+                "DATABASE": door.address(AUDIT_LOGIN),
                 "AUDIT_QUEUE_URL": self.work.queue.queue_url,
                 "AUDIT_DAYS": str(config.audit.days),
                 "AUDIT_GRACE_HOURS": str(config.audit.grace_hours),
@@ -81,7 +89,6 @@ class DailyAudit(Construct):
         why = "Every batch has a manifest of its own."
         allow(role, "s3:GetObject", on=[objects(self, names.work_bucket, "manifests/*")], why=why)
         allow(role, "dynamodb:GetItem", "dynamodb:Scan", on=[table(self, names.integrations_table)])
-        allow(role, "secretsmanager:GetSecretValue", on=secrets(self, names.database_secret))
         # The hotels' orders, and the continuation of one that does not fit into the time limit.
         allow(role, "sqs:SendMessage", on=[self.work.queue.queue_arn])
 

@@ -8,13 +8,16 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.capabilities.database import Door
 from infra.capabilities.etl_job import may_store_batches
 from infra.capabilities.function import PousadaFunction, arrow_layer
+from infra.capabilities.network import Network
 from infra.capabilities.permissions import allow
 from infra.capabilities.queues import DeadLetterQueue
 from infra.capabilities.schedule import add_schedule
 from infra.config import StageConfig
 from infra.target import Target
+from shared.names import WRITER_LOGIN
 
 # The longest that Lambda has: what takes longer is the Glue job's.
 _TIMEOUT = Duration.minutes(15)
@@ -32,13 +35,15 @@ class EtlFunction(Construct):
         *,
         config: StageConfig,
         target: Target,
+        network: Network | None,
+        door: Door,
         key: kms.IKey,
         layer: lambda_.LayerVersion | None,
         job: glue.CfnJob,
     ) -> None:
         super().__init__(scope, id)
-        self.etl = self._function(config, layer, job)
-        may_store_batches(self.etl.role, config, key)
+        self.etl = self._function(config, network, door, layer, job)
+        may_store_batches(self.etl.role, config, key, door)
         arn = Stack.of(self).format_arn(service="glue", resource="job", resource_name=config.names.glue_job)
         allow(self.etl.role, "glue:GetJobRuns", "glue:StartJobRun", on=[arn])
         add_schedule(
@@ -54,13 +59,21 @@ class EtlFunction(Construct):
             arn=self.etl.alias.function_arn,
         )
 
-    def _function(self, config: StageConfig, layer: lambda_.LayerVersion | None, job: glue.CfnJob) -> PousadaFunction:
+    def _function(
+        self,
+        config: StageConfig,
+        network: Network | None,
+        door: Door,
+        layer: lambda_.LayerVersion | None,
+        job: glue.CfnJob,
+    ) -> PousadaFunction:
         names = config.names
         return PousadaFunction(
             self,
             "Function",
             folder="etl",
             config=config,
+            network=network,
             layer=layer,
             more_layers=[arrow_layer(Stack.of(self))] if layer else [],
             more_code=["glue_jobs"],
@@ -73,7 +86,7 @@ class EtlFunction(Construct):
                 "PROCESSED_BUCKET": names.processed_bucket,
                 "WORK_BUCKET": names.work_bucket,
                 "INTEGRATIONS_TABLE": names.integrations_table,
-                "DATABASE_SECRET": names.database_secret,
+                "DATABASE": door.address(WRITER_LOGIN),
                 "SMALL_BATCH_BYTES": str(config.etl.small_batch_bytes),
                 "GLUE_JOB": job.ref,
             },

@@ -9,20 +9,23 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
+from infra.capabilities.database import Door
 from infra.capabilities.log import Log
+from infra.capabilities.network import Network
 from infra.capabilities.permissions import (
     allow,
     bucket,
+    may_have_job_interfaces,
     may_read_raw,
     may_use_key,
     objects,
-    secrets,
     table,
 )
 from infra.config import StageConfig
 from infra.packages import WHEELS
 from infra.paths import ROOT
 from infra.target import Target
+from shared.names import WRITER_LOGIN
 
 _GLUE_VERSION = "5.1"
 
@@ -30,9 +33,19 @@ _GLUE_VERSION = "5.1"
 class EtlJob(Construct):
     """The job, its role and logs. The function etl starts it (``etl_function``)."""
 
-    def __init__(self, scope: Construct, id: str, *, config: StageConfig, target: Target, key: kms.IKey) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        target: Target,
+        network: Network | None,
+        door: Door,
+        key: kms.IKey,
+    ) -> None:
         super().__init__(scope, id)
-        self._config, self._target, self._key = config, target, key
+        self._config, self._target, self._key, self._door = config, target, key, door
         self._script = s3_assets.Asset(self, "Script", path=str(ROOT / "glue_jobs" / "etl.py"))
         self._modules = _modules(self)
         self.role = iam.Role(
@@ -42,10 +55,11 @@ class EtlJob(Construct):
             assumed_by=iam.ServicePrincipal("glue.amazonaws.com"),
         )
         security = self._security_configuration() if target.job_security else None
-        self.job = self._job(security)
+        connections = self._connections(network) if network else []
+        self.job = self._job(security, connections)
         self._grant()
 
-    def _job(self, security: glue.CfnSecurityConfiguration | None) -> glue.CfnJob:
+    def _job(self, security: glue.CfnSecurityConfiguration | None, connections: list[str]) -> glue.CfnJob:
         etl = self._config.etl
         return glue.CfnJob(
             self,
@@ -65,8 +79,30 @@ class EtlJob(Construct):
             # The next run takes what this one left pending.
             max_retries=0,
             security_configuration=security.ref if security else None,
+            connections=glue.CfnJob.ConnectionsListProperty(connections=connections) if connections else None,
             default_arguments=self._arguments(),
         )
+
+    def _connections(self, network: Network) -> list[str]:
+        """One in each zone, by name: a run takes the first whose subnet it can use."""
+        place = network.place_of("job")
+        names = [self._config.names.named(f"etl-{number}") for number in range(1, self._config.network.zones + 1)]
+        for name, subnet in zip(names, network.vpc.select_subnets(subnet_group_name="egress").subnets, strict=True):
+            physical = glue.CfnConnection.PhysicalConnectionRequirementsProperty(
+                availability_zone=subnet.availability_zone,
+                subnet_id=subnet.subnet_id,
+                security_group_id_list=[place.group.security_group_id],
+            )
+            glue.CfnConnection(
+                self,
+                f"Connection-{name}",
+                catalog_id=Stack.of(self).account,
+                connection_input=glue.CfnConnection.ConnectionInputProperty(
+                    name=name, connection_type="NETWORK", physical_connection_requirements=physical
+                ),
+            )
+        may_have_job_interfaces(self.role, names)
+        return names
 
     def _arguments(self) -> dict[str, str]:
         names = self._config.names
@@ -76,7 +112,7 @@ class EtlJob(Construct):
             "--PROCESSED_BUCKET": names.processed_bucket,
             "--WORK_BUCKET": names.work_bucket,
             "--INTEGRATIONS_TABLE": names.integrations_table,
-            "--DATABASE_SECRET": names.database_secret,
+            "--DATABASE": self._door.address(WRITER_LOGIN),
             "--SMALL_BATCH_BYTES": str(self._config.etl.small_batch_bytes),
             "--job-language": "python",
             "--job-bookmark-option": "job-bookmark-disable",
@@ -129,7 +165,7 @@ class EtlJob(Construct):
 
     def _grant(self) -> None:
         role = self.role
-        may_store_batches(role, self._config, self._key)
+        may_store_batches(role, self._config, self._key, self._door)
         for asset in (self._script, self._modules):
             allow(role, "s3:GetObject", on=[objects(self, asset.s3_bucket_name, asset.s3_object_key)])
         allow(
@@ -152,12 +188,12 @@ def _modules(scope: Construct) -> s3_assets.Asset:
     )
 
 
-def may_store_batches(role: iam.Role, config: StageConfig, key: kms.IKey) -> None:
+def may_store_batches(role: iam.Role, config: StageConfig, key: kms.IKey, door: Door) -> None:
     """What ``glue_jobs.etl`` reads and writes, whoever runs it."""
     names = config.names
     may_use_key(role, key, config)
     may_read_raw(role, config)
-    allow(role, "secretsmanager:GetSecretValue", on=secrets(role, names.database_secret))
+    door.admit(role, WRITER_LOGIN)
     allow(role, "dynamodb:Scan", on=[table(role, names.integrations_table)])
     allow(role, "s3:ListBucket", on=[bucket(role, names.work_bucket)])
     allow(

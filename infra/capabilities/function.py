@@ -13,9 +13,10 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.capabilities.log import Log
-from infra.capabilities.permissions import acknowledge, skip_check
+from infra.capabilities.network import Network
+from infra.capabilities.permissions import acknowledge, may_have_interfaces, skip_check
 from infra.config import StageConfig
-from infra.packages import ARROW, LAYER, PackageArchive
+from infra.packages import ARROW, LAYER, MIGRATIONS, PackageArchive
 from infra.paths import ROOT
 from shared.names import LIVE_ALIAS
 
@@ -55,6 +56,11 @@ def arrow_layer(stack: Stack) -> lambda_.LayerVersion:
     return _layer(stack, ARROW, "Arrow", "ArrowAssets")
 
 
+def migrations_layer(stack: Stack) -> lambda_.LayerVersion:
+    """alembic and SQLAlchemy, for the function that runs the migrations."""
+    return _layer(stack, MIGRATIONS, "MigrationPackages", "MigrationAssets")
+
+
 def _layer(stack: Stack, archive: PackageArchive, id: str, assets_id: str) -> lambda_.LayerVersion:
     published = archive.publish_with(stack)
     assets = s3.Bucket.from_bucket_name(stack, assets_id, published.bucket_name)
@@ -83,6 +89,7 @@ class PousadaFunction(Construct):
         *,
         folder: str,
         config: StageConfig,
+        network: Network | None,
         layer: lambda_.LayerVersion | None,
         timeout: Duration,
         memory_mib: int,
@@ -94,15 +101,16 @@ class PousadaFunction(Construct):
         at_once: int | None = None,
         no_dead_letters: str = _WAITED_FOR,
     ) -> None:
-        """``more_code``: packages of the repository besides its own folder and ``shared/``. ``at_once``: how many
-        of it may run at a time, where that is not to be left to what calls it. ``no_dead_letters``: why it needs no
-        ``dead_letter_queue``, where it has none."""
+        """``network``: it runs at its place there (``network.PLACES``). ``more_code``: packages of the repository
+        besides its own folder and ``shared/``. ``at_once``: how many of it may run at a time, where that is not to be
+        left to what calls it. ``no_dead_letters``: why it needs no ``dead_letter_queue``, where it has none."""
         super().__init__(scope, id)
         name = config.names.function(folder)
         self.timeout = timeout
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log = Log(self, "Log", name=f"/aws/lambda/{name}", config=config)
         log.grant_write(self.role)
+        place = network.place_of(folder) if network else None
         self.function = lambda_.Function(
             self,
             "Function",
@@ -124,7 +132,12 @@ class PousadaFunction(Construct):
             # Of the function, whatever its version: an old one that still runs counts.
             reserved_concurrent_executions=at_once,
             current_version_options=_KEPT_VERSIONS,
+            vpc=place.vpc if place else None,
+            vpc_subnets=place.subnets if place else None,
+            security_groups=[place.group] if place else None,
         )
+        if place:
+            may_have_interfaces(self.role, name)
         self.alias = self.function.add_alias(LIVE_ALIAS)
         if at_once is None:
             bounded = (

@@ -7,13 +7,16 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from infra.capabilities.database import Door
 from infra.capabilities.deployment import GradualShift
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.permissions import allow, may_read_raw, may_use_key, secrets, table
+from infra.capabilities.network import Network
+from infra.capabilities.permissions import allow, may_read_raw, may_use_key, table
 from infra.capabilities.queues import WorkQueue
 from infra.capabilities.raw_events import DELIVERIES_AND_SMALL_PAGES, RawEvents
 from infra.config import StageConfig
 from infra.target import Target
+from shared.names import WRITER_LOGIN
 
 
 class LivePath(Construct):
@@ -24,6 +27,8 @@ class LivePath(Construct):
         *,
         config: StageConfig,
         target: Target,
+        network: Network | None,
+        door: Door,
         key: kms.IKey,
         layer: lambda_.LayerVersion | None,
     ) -> None:
@@ -44,13 +49,14 @@ class LivePath(Construct):
             "Apply",
             folder="apply",
             config=config,
+            network=network,
             layer=layer,
             timeout=timeout,
             memory_mib=1024,
             environment={
                 "RAW_BUCKET": names.raw_bucket,
                 "INTEGRATIONS_TABLE": names.integrations_table,
-                "DATABASE_SECRET": names.database_secret,
+                "DATABASE": door.address(WRITER_LOGIN),
             },
         )
         self.apply.consume(
@@ -62,7 +68,7 @@ class LivePath(Construct):
         may_use_key(self.apply.role, key, config)
         may_read_raw(self.apply.role, config)
         allow(self.apply.role, "dynamodb:GetItem", on=[table(self, names.integrations_table)])
-        allow(self.apply.role, "secretsmanager:GetSecretValue", on=secrets(self, names.database_secret))
+        door.admit(self.apply.role, WRITER_LOGIN)
         GradualShift(
             self,
             "Shift",

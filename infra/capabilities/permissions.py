@@ -106,6 +106,55 @@ def _allow_key(role: iam.Role, key: kms.IKey, config: StageConfig, *actions: str
     allow(role, *actions, on=[key.key_arn], conditions={"StringEquals": {"kms:ViaService": services}})
 
 
+_INTERFACES = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
+_DESCRIBING = "EC2's describing actions know no resource."
+_INTERFACE_LOOK_UPS = ("ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets")
+
+
+def may_have_interfaces(role: iam.Role, function: str) -> None:
+    """Lambda may connect the function of this name to its subnets, as the function's role; its code may not.
+
+    What AWSLambdaVPCAccessExecutionRole allows, in this account and region alone. Lambda asks for no less: whether the
+    role may, it finds out before there is an interface to name.
+    """
+    why = "Lambda makes them, and asks for leave on subnet, group and interfaces that are not there yet."
+    allow(role, *_INTERFACES, on=[Stack.of(role).format_arn(service="ec2", resource="*", resource_name="*")], why=why)
+    allow(role, *_INTERFACE_LOOK_UPS, on=["*"], why=_DESCRIBING)
+    own = Stack.of(role).format_arn(
+        service="lambda", resource="function", resource_name=function, arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
+    role.add_to_principal_policy(
+        iam.PolicyStatement(
+            effect=iam.Effect.DENY,
+            actions=[*_INTERFACES, *_INTERFACE_LOOK_UPS],
+            resources=["*"],
+            conditions={"ArnEquals": {"lambda:SourceFunctionArn": own}},
+        )
+    )
+
+
+def may_have_job_interfaces(role: iam.Role, connections: Sequence[str]) -> None:
+    """Glue may connect a job of this role to the subnets of its ``connections``, and mark what it made for that."""
+    stack = Stack.of(role)
+    glue = [("catalog", None), *(("connection", name) for name in connections)]
+    named = [stack.format_arn(service="glue", resource=kind, resource_name=name) for kind, name in glue]
+    allow(role, "glue:GetConnection", on=named)
+    in_ec2 = stack.format_arn(service="ec2", resource="*", resource_name="*")
+    why = "Glue makes them, and asks for leave on subnet, group and interfaces that are not there yet."
+    allow(role, "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", on=[in_ec2], why=why)
+    looking = ("VpcEndpoints", "RouteTables", "NetworkInterfaces", "SecurityGroups", "Subnets", "VpcAttribute")
+    allow(role, *(f"ec2:Describe{what}" for what in looking), on=["*"], why=_DESCRIBING)
+    interfaces = stack.format_arn(service="ec2", resource="network-interface", resource_name="*")
+    mark = {"ForAllValues:StringEquals": {"aws:TagKeys": ["aws-glue-service-resource"]}}
+    why = "Glue marks the interfaces that it made, and only with its own tag."
+    allow(role, "ec2:CreateTags", "ec2:DeleteTags", on=[interfaces], why=why, conditions=mark)
+
+
 def may_read_secrets(role: iam.Role, vendors: Sequence[str], what: str) -> None:
     """The secrets ``{vendor}/{property}/{what}`` of every property, and no other secret."""
     allow(

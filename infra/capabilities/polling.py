@@ -8,6 +8,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
+from infra.capabilities.network import Network
 from infra.capabilities.permissions import (
     allow,
     may_put_raw,
@@ -33,22 +34,26 @@ class Polling(Construct):
         *,
         config: StageConfig,
         target: Target,
+        network: Network | None,
         key: kms.IKey,
         layer: lambda_.LayerVersion | None,
     ) -> None:
         super().__init__(scope, id)
         self.work = WorkQueue(self, "Work", name=config.names.poll_queue, consumer_timeout=_POLLER_TIMEOUT)
-        self.dispatcher = self._dispatcher(config, key, layer)
-        self.poller = self._poller(config, key, layer)
+        self.dispatcher = self._dispatcher(config, network, key, layer)
+        self.poller = self._poller(config, network, key, layer)
         self._schedule(config, target)
 
-    def _dispatcher(self, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None) -> PousadaFunction:
+    def _dispatcher(
+        self, config: StageConfig, network: Network | None, key: kms.IKey, layer: lambda_.LayerVersion | None
+    ) -> PousadaFunction:
         names = config.names
         dispatcher = PousadaFunction(
             self,
             "Dispatcher",
             folder="dispatcher",
             config=config,
+            network=network,
             layer=layer,
             timeout=Duration.minutes(1),
             memory_mib=256,
@@ -61,13 +66,16 @@ class Polling(Construct):
         allow(dispatcher.role, "sqs:SendMessage", on=[self.work.queue.queue_arn])
         return dispatcher
 
-    def _poller(self, config: StageConfig, key: kms.IKey, layer: lambda_.LayerVersion | None) -> PousadaFunction:
+    def _poller(
+        self, config: StageConfig, network: Network | None, key: kms.IKey, layer: lambda_.LayerVersion | None
+    ) -> PousadaFunction:
         names = config.names
         poller = PousadaFunction(
             self,
             "Poller",
             folder="poller",
             config=config,
+            network=network,
             layer=layer,
             timeout=_POLLER_TIMEOUT,
             memory_mib=512,

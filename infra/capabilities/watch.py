@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
+from infra.capabilities.network import Network
 from infra.capabilities.permissions import allow, bucket, may_read_with_key, objects, table
 from infra.capabilities.schedule import add_schedule
 from infra.config import StageConfig
@@ -34,12 +35,13 @@ class Watch(Construct):
         *,
         config: StageConfig,
         target: Target,
+        network: Network | None,
         key: kms.IKey,
         layer: lambda_.LayerVersion | None,
         dead_letter_queues: Sequence[str],
     ) -> None:
         super().__init__(scope, id)
-        self.watch = self._function(config, layer, dead_letter_queues)
+        self.watch = self._function(config, network, layer, dead_letter_queues)
         self._grant(config, key, dead_letter_queues)
         add_schedule(
             self,
@@ -55,7 +57,11 @@ class Watch(Construct):
         )
 
     def _function(
-        self, config: StageConfig, layer: lambda_.LayerVersion | None, dead_letter_queues: Sequence[str]
+        self,
+        config: StageConfig,
+        network: Network | None,
+        layer: lambda_.LayerVersion | None,
+        dead_letter_queues: Sequence[str],
     ) -> PousadaFunction:
         names = config.names
         return PousadaFunction(
@@ -63,6 +69,7 @@ class Watch(Construct):
             "Function",
             folder="watch",
             config=config,
+            network=network,
             layer=layer,
             timeout=_TIMEOUT,
             memory_mib=512,

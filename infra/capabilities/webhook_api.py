@@ -14,6 +14,7 @@ from constructs import Construct
 from infra.capabilities.deployment import MINUTE, GradualShift, Symptom
 from infra.capabilities.function import PousadaFunction
 from infra.capabilities.log import Log
+from infra.capabilities.network import Network
 from infra.capabilities.permissions import (
     acknowledge,
     allow,
@@ -57,6 +58,7 @@ class WebhookFunction(PousadaFunction):
         *,
         config: StageConfig,
         target: Target,
+        network: Network | None,
         key: kms.IKey,
         layer: lambda_.LayerVersion | None,
     ) -> None:
@@ -66,6 +68,7 @@ class WebhookFunction(PousadaFunction):
             id,
             folder="webhook",
             config=config,
+            network=network,
             layer=layer,
             timeout=Duration.seconds(10),
             # Memory buys processor: a cold start is mostly imports.

@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.capabilities.firewall import Firewall
 from infra.capabilities.function import dependency_layer
+from infra.capabilities.network import Network
 from infra.capabilities.polling import Polling
 from infra.capabilities.webhook_api import API_STAGE, WebhookApi, WebhookFunction
 from infra.config import StageConfig
@@ -27,14 +28,17 @@ class IngestStack(Stack):
         config: StageConfig,
         target: Target,
         storage: StorageStack,
+        network: Network | None,
         **props: Any,
     ) -> None:
         super().__init__(scope, id, stack_name=config.names.stack("ingest"), **props)
         layer = dependency_layer(self) if target.packages else None
-        webhook = WebhookFunction(self, "Webhook", config=config, target=target, key=storage.key, layer=layer)
+        webhook = WebhookFunction(
+            self, "Webhook", config=config, target=target, network=network, key=storage.key, layer=layer
+        )
         api = WebhookApi(self, "WebhookApi", config=config, function=webhook.alias)
         if target.firewall:
             Firewall(self, "Firewall", config=config, stage=api.stage)
-        Polling(self, "Polling", config=config, target=target, key=storage.key, layer=layer)
+        Polling(self, "Polling", config=config, target=target, network=network, key=storage.key, layer=layer)
         address = target.api_url(api.api.rest_api_id, config.region, API_STAGE)
         CfnOutput(self, "WebhookUrl", value=f"{address}/webhooks")

@@ -13,6 +13,7 @@ from constructs import Construct
 from infra.capabilities.alarms import Alarms
 from infra.capabilities.dashboards import Dashboards
 from infra.capabilities.function import dependency_layer
+from infra.capabilities.network import Network
 from infra.capabilities.topics import Topics
 from infra.capabilities.watch import Watch
 from infra.config import StageConfig
@@ -25,7 +26,15 @@ class ObservabilityStack(Stack):
     """To be made after all the stages' functions and queues. Outputs ``PageTopic`` and ``MailTopic``."""
 
     def __init__(
-        self, scope: Construct, id: str, *, config: StageConfig, target: Target, storage: StorageStack, **props: Any
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        target: Target,
+        storage: StorageStack,
+        network: Network | None,
+        **props: Any,
     ) -> None:
         super().__init__(scope, id, stack_name=config.names.stack("observability"), **props)
         stage = Stage.of(self)
@@ -35,6 +44,7 @@ class ObservabilityStack(Stack):
             "Watch",
             config=config,
             target=target,
+            network=network,
             key=storage.key,
             layer=dependency_layer(self) if target.packages else None,
             dead_letter_queues=sorted(_dead_letter_queues(stage)),

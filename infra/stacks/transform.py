@@ -11,10 +11,12 @@ from infra.capabilities.analysts import Analysts
 from infra.capabilities.batch_path import Manifests
 from infra.capabilities.catalog import Catalog
 from infra.capabilities.daily_audit import DailyAudit
+from infra.capabilities.database import Door
 from infra.capabilities.etl_function import EtlFunction
 from infra.capabilities.etl_job import EtlJob
 from infra.capabilities.function import dependency_layer
 from infra.capabilities.live_path import LivePath
+from infra.capabilities.network import Network
 from infra.config import StageConfig
 from infra.stacks.storage import StorageStack
 from infra.target import Target
@@ -29,14 +31,17 @@ class TransformStack(Stack):
         config: StageConfig,
         target: Target,
         storage: StorageStack,
+        network: Network | None,
+        door: Door,
         **props: Any,
     ) -> None:
         super().__init__(scope, id, stack_name=config.names.stack("transform"), **props)
         layer = dependency_layer(self) if target.packages else None
-        LivePath(self, "LivePath", config=config, target=target, key=storage.key, layer=layer)
-        Manifests(self, "Manifests", config=config, key=storage.key, layer=layer)
-        etl = EtlJob(self, "Etl", config=config, target=target, key=storage.key)
-        EtlFunction(self, "EtlFunction", config=config, target=target, key=storage.key, layer=layer, job=etl.job)
-        DailyAudit(self, "DailyAudit", config=config, target=target, key=storage.key, layer=layer)
+        placed: dict[str, Any] = {"config": config, "network": network, "key": storage.key}
+        LivePath(self, "LivePath", target=target, door=door, layer=layer, **placed)
+        Manifests(self, "Manifests", layer=layer, **placed)
+        etl = EtlJob(self, "Etl", target=target, door=door, **placed)
+        EtlFunction(self, "EtlFunction", target=target, door=door, layer=layer, job=etl.job, **placed)
+        DailyAudit(self, "DailyAudit", target=target, door=door, layer=layer, **placed)
         Catalog(self, "Catalog", config=config, target=target)
         Analysts(self, "Analysts", config=config, target=target, key=storage.key)

@@ -14,8 +14,8 @@ from shared.errors import Malformed
 from shared.pipeline.live import apply_objects
 from shared.pipeline.manifest import read_event
 from shared.settings import EnvironmentModel, read
+from shared.storage.database_address import open_database
 from shared.storage.integrations import Integrations
-from shared.storage.postgres import Database, conninfo_from_secret
 from shared.storage.property_contexts import PropertyContexts
 from shared.storage.raw_lake import RawLake
 from shared.storage.unified_store import UnifiedStore
@@ -27,7 +27,7 @@ metrics = Metrics(namespace="Pousada", service="pousada")
 class Settings(EnvironmentModel, frozen=True):
     raw_bucket: str
     integrations_table: str
-    database_secret: str
+    database: str
 
 
 @cache
@@ -42,8 +42,7 @@ def _contexts() -> PropertyContexts:
 
 @cache
 def _store() -> UnifiedStore:
-    secrets, name = boto3.client("secretsmanager"), read(Settings).database_secret
-    return UnifiedStore(Database(lambda: conninfo_from_secret(secrets, name, "pousada-apply")))
+    return UnifiedStore(open_database(read(Settings).database, "pousada-apply", boto3.client))
 
 
 @logger.inject_lambda_context

@@ -10,11 +10,11 @@ import boto3
 
 from shared.pipeline.daily_audit import Desk
 from shared.settings import EnvironmentModel, read
+from shared.storage.database_address import open_database
 from shared.storage.integrations import Integrations
 from shared.storage.ledger import Ledger
 from shared.storage.manifests import Manifests
 from shared.storage.order_queue import OrderQueue
-from shared.storage.postgres import Database, conninfo_from_secret
 from shared.storage.property_contexts import PropertyContexts
 from shared.storage.raw_lake import RawLake
 
@@ -26,7 +26,7 @@ class Settings(EnvironmentModel, frozen=True):
     raw_bucket: str
     work_bucket: str
     integrations_table: str
-    database_secret: str
+    database: str
     audit_queue_url: str
     audit_days: int
     audit_grace_hours: int
@@ -40,14 +40,14 @@ class Workplace:
     """One process's stores and connections."""
 
     def __init__(self, settings: Settings, clock: Callable[[], datetime] = utc_now) -> None:
-        s3, secrets = boto3.client("s3"), boto3.client("secretsmanager")
+        s3 = boto3.client("s3")
         self.days = settings.audit_days
         self.grace = timedelta(hours=settings.audit_grace_hours)
         self.clock = clock
         self.queue = OrderQueue(settings.audit_queue_url, boto3.client("sqs"))
         self.integrations = Integrations(boto3.resource("dynamodb").Table(settings.integrations_table))
         self.raw = RawLake(settings.raw_bucket, s3)
-        self.database = Database(lambda: conninfo_from_secret(secrets, settings.database_secret, "pousada-audit"))
+        self.database = open_database(settings.database, "pousada-audit", boto3.client)
         self._manifests = Manifests(settings.work_bucket, s3)
         self._contexts = PropertyContexts(self.integrations)
 

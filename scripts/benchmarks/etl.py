@@ -117,7 +117,7 @@ class _Bench:
             "PROCESSED_BUCKET": names.processed_bucket,
             "WORK_BUCKET": names.work_bucket,
             "INTEGRATIONS_TABLE": names.integrations_table,
-            "DATABASE_SECRET": names.database_secret,
+            "DATABASE": json.dumps({"secret": names.database_secret}),
             "POUSADA_SPARK_CORES": str(self._cores),
             "SMALL_BATCH_BYTES": "0",
         }

@@ -93,7 +93,7 @@ class _Bench:
             "PROCESSED_BUCKET": names.processed_bucket,
             "WORK_BUCKET": names.work_bucket,
             "INTEGRATIONS_TABLE": names.integrations_table,
-            "DATABASE_SECRET": names.database_secret,
+            "DATABASE": json.dumps({"secret": names.database_secret}),
             "SMALL_BATCH_BYTES": str(2**30),
             "GLUE_JOB": names.glue_job,
             "POWERTOOLS_TRACE_DISABLED": "true",

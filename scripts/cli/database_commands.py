@@ -14,13 +14,16 @@ app.add_typer(reader_commands.app, name="reader")
 def migrate(context: typer.Context) -> None:
     """Run the migrations that the stage's database does not have yet. Forward only; may be run twice, and two at once.
 
-    From a machine that reaches the database. Before deploying a version that brings new ones.
+    A deployment does it by itself. By hand: after restoring an old backup, or where the database is your own.
+    From a machine that reaches the database, or through a tunnel: POUSADA_DATABASE_TUNNEL=127.0.0.1:15432.
 
     **Example**: `scripts/pousada migrate`, or for a real stage `scripts/pousada --stage prod-eu-west-1 migrate`
     """
-    from shared.storage import migrations  # here: alembic takes half a second, and no other command needs it
+    from shared.storage import logins, migrations  # here: alembic takes half a second, and no other command needs it
 
     options: Options = context.obj
     stage = options.open()
-    migrations.upgrade(stage.conninfo())
+    conninfo = stage.conninfo()
+    migrations.upgrade(conninfo)
+    logins.put_logins(conninfo)
     output.say(f"the database of {options.stage} is up to date")

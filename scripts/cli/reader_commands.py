@@ -123,8 +123,7 @@ def _stored(stage: Stage, name: str, role: str, rotate: bool) -> str:
     except NotFound:
         before = None
     password = before.password if before and not rotate else randomness.token_urlsafe(32)
-    owner = secrets.read(stage.names.database_secret, DatabaseCredentials)
-    credentials = msgspec.structs.replace(owner, username=role, password=password)
+    credentials = msgspec.structs.replace(stage.credentials(), username=role, password=password)
     if credentials != before:
         secrets.write(secret, credentials)
     return password

@@ -11,18 +11,22 @@ from typing import Any
 import boto3
 import msgspec
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from scripts import deployed
 from scripts.local import environment, state
 from shared.decoding import UNREADABLE, fault
 from shared.errors import Misconfigured
 from shared.names import Names
-from shared.storage import postgres
+from shared.storage import database_address
+from shared.storage.database_address import DatabaseAddress
 from shared.storage.integrations import Integrations
 from shared.storage.raw_lake import RawLake
-from shared.storage.secrets import Secrets
+from shared.storage.secrets import DatabaseCredentials, Secrets
 
 LOCAL = "local"
+TUNNEL = "POUSADA_DATABASE_TUNNEL"
+_CREDENTIALS = ("host", "port", "dbname", "user", "password")
 _CONFIGURATION = environment.ROOT / "cdk.json"
 
 
@@ -56,7 +60,7 @@ class Options:
         """Raises Misconfigured where the stage is unknown or no local target runs."""
         names, region = _known(self.stage)
         if self.stage != LOCAL:
-            return Stage(names, boto3.Session(region_name=region), self.endpoint_url)
+            return Stage(names, boto3.Session(region_name=region), self.endpoint_url, on_rds=True)
         endpoint = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or state.read().endpoint
         return Stage(names, boto3.Session("test", "test", region_name=region), endpoint)
 
@@ -66,6 +70,8 @@ class Stage:
     names: Names
     session: boto3.Session
     endpoint: str | None = None
+    on_rds: bool = False
+    """Its database is the one that it deploys; else the database's secret says where it is."""
     _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
@@ -106,8 +112,33 @@ class Stage:
             yield connection
 
     def conninfo(self) -> str:
-        """libpq's, from the database's secret."""
-        return postgres.conninfo_from_secret(self.client("secretsmanager"), self.names.database_secret, "pousada-cli")
+        """libpq's, for the database's owner."""
+        return _through_tunnel(self._owner, os.environ.get(TUNNEL)).conninfo("pousada-cli", self.client)
+
+    def credentials(self) -> DatabaseCredentials:
+        """The owner's, in the form in which a login's own secret is written. Raises Misconfigured."""
+        if not self.on_rds:
+            return self.secrets.read(self.names.database_secret, DatabaseCredentials)
+        found = conninfo_to_dict(self._owner.conninfo("pousada-cli", self.client))
+        host, port, dbname, user, password = (str(found[name]) for name in _CREDENTIALS)
+        return DatabaseCredentials(host, port, dbname, user, password)
+
+    @property
+    def _owner(self) -> DatabaseAddress:
+        if not self.on_rds:
+            return DatabaseAddress(secret=self.names.database_secret)
+        told = deployed.output(self.client("cloudformation"), self.names.stack("database"), "Owner")
+        return database_address.parse(told)
+
+
+def _through_tunnel(address: DatabaseAddress, tunnel: str | None) -> DatabaseAddress:
+    """``tunnel``: ``127.0.0.1:15432``, where one to the database begins; None where this machine reaches it itself."""
+    if not tunnel:
+        return address
+    hostaddr, _, port = tunnel.rpartition(":")
+    if not port.isdecimal() or not hostaddr:
+        raise Misconfigured(f"{TUNNEL} is no address and port", fix=f"{TUNNEL}=127.0.0.1:15432")
+    return msgspec.structs.replace(address, hostaddr=hostaddr, port=int(port))
 
 
 def _known(stage: str) -> tuple[Names, str]:

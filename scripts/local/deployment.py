@@ -47,11 +47,8 @@ def _cdk(what: str, arguments: Sequence[str], variables: Mapping[str, str], fold
         raise Misconfigured(message, fix=f"see {running.log}")
 
 
-def prepare_database(names: Names, conninfo: str, secret: Mapping[str, Any], secrets_manager: Any) -> None:
-    """Migrates the database and stores its credentials where the functions and the job look for them."""
-    from shared.storage import migrations  # here: alembic takes half a second, and most commands deploy nothing
-
-    migrations.upgrade(conninfo)
+def store_database_secret(names: Names, secret: Mapping[str, Any], secrets_manager: Any) -> None:
+    """Stores the database's credentials where the functions and the job look for them."""
     text = json.dumps(dict(secret))
     try:
         secrets_manager.create_secret(Name=names.database_secret, SecretString=text)

@@ -39,7 +39,7 @@ class LocalStack:
         self.folder = (folder or state.default_folder()).resolve()
         self.names = Names(STAGE)
         self.seconds: dict[str, float] = {}
-        """How long each step took: ``start``, ``bootstrap``, ``deploy``, ``database``."""
+        """How long each step took: ``start``, ``bootstrap``, ``deploy``."""
         self._deploy = deploy
         self._aws = EmbeddedAws(self.folder)
         self._postgres = EmbeddedPostgres(self.folder)
@@ -103,16 +103,18 @@ class LocalStack:
         with self._timed("bootstrap"):
             deployment.bootstrap(self.environment, self.folder)
         with self._timed("deploy"):
+            # Before: the deployment runs the migrations, by a function that looks for the database there.
+            self._store_database_secret()
             deployment.deploy(STAGE, self.environment, self.folder)
-        with self._timed("database"):
-            secrets_manager = self.client("secretsmanager")
-            deployment.prepare_database(self.names, self.dsn, self._postgres.secret, secrets_manager)
 
     def open_database_again(self) -> None:
         """After PostgreSQL died: its cluster is opened again, at another port, which the secret then tells."""
         self._postgres.stop()
         self._postgres.start()
-        deployment.prepare_database(self.names, self.dsn, self._postgres.secret, self.client("secretsmanager"))
+        self._store_database_secret()
+
+    def _store_database_secret(self) -> None:
+        deployment.store_database_secret(self.names, self._postgres.secret, self.client("secretsmanager"))
 
     def run(self, command: Command) -> Supervised:
         """Starts one more process that shares the target's life (a vendor's simulator)."""

@@ -18,7 +18,7 @@ from tests.infra.templates import REPOSITORY, Resource, Synthesised
 
 pytestmark = pytest.mark.infra
 
-FUNCTIONS = ("apply", "audit", "dispatcher", "etl", "manifest", "poller", "watch", "webhook")
+FUNCTIONS = ("apply", "audit", "dispatcher", "etl", "manifest", "migrate", "poller", "watch", "webhook")
 MORE_CODE = {"etl": ("glue_jobs",)}
 
 
@@ -74,13 +74,15 @@ def test_a_function_has_the_time_that_its_work_takes(stage: Synthesised, name: s
     assert stage.named("AWS::Lambda::Function", stage.config.names.function(name))["Timeout"] == seconds
 
 
-def test_on_aws_every_function_has_the_layer_and_etl_arrow_besides(aws_stage: Synthesised):
+def test_on_aws_every_function_has_the_layer_and_two_have_packages_of_their_own_besides(aws_stage: Synthesised):
     described = {id.partition("/")[2]: p["Description"] for id, p in _layers(aws_stage).items()}
-    common, arrow = "lambdas/requirements.txt", "lambdas/etl/requirements.txt"
-    assert set(described.values()) == {common, arrow}
+    common = "lambdas/requirements.txt"
+    own = {name: f"lambdas/{name}/requirements.txt" for name in ("etl", "migrate")}
+    assert set(described.values()) == {common, *own.values()}
     for function in aws_stage.properties("AWS::Lambda::Function").values():
         layers = {described[layer["Ref"]] for layer in function["Layers"]}
-        assert layers == ({common, arrow} if function["Handler"].startswith("lambdas.etl.") else {common})
+        assert layers - {common} == {file for name, file in own.items() if f"lambdas.{name}." in function["Handler"]}
+        assert common in layers
 
 
 def _layers(stage: Synthesised) -> dict[str, Resource]:

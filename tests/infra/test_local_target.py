@@ -10,7 +10,30 @@ from tests.infra.templates import Synthesised, words
 
 pytestmark = pytest.mark.infra
 
-LEFT_OUT = {
+NETWORK = {
+    "AWS::EC2::EIP",
+    "AWS::EC2::FlowLog",
+    "AWS::EC2::InternetGateway",
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::Route",
+    "AWS::EC2::RouteTable",
+    "AWS::EC2::SecurityGroup",
+    "AWS::EC2::SecurityGroupEgress",
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::EC2::Subnet",
+    "AWS::EC2::SubnetRouteTableAssociation",
+    "AWS::EC2::VPC",
+    "AWS::EC2::VPCEndpoint",
+    "AWS::EC2::VPCGatewayAttachment",
+    "AWS::Glue::Connection",
+    "AWS::RDS::DBInstance",
+    "AWS::RDS::DBParameterGroup",
+    "AWS::RDS::DBProxy",
+    "AWS::RDS::DBProxyTargetGroup",
+    "AWS::RDS::DBSubnetGroup",
+}
+"""With the network and the database in it."""
+LEFT_OUT = NETWORK | {
     "AWS::Athena::NamedQuery",
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::CodeDeploy::Application",
@@ -30,14 +53,26 @@ def test_only_the_listed_types_are_left_out(local: Synthesised, prod: Synthesise
 def test_what_is_deployed_is_deployed_whole(local: Synthesised, prod: Synthesised):
     fewer = {kind: prod_count - _types(local)[kind] for kind, prod_count in _types(prod).items()}
     differing = {kind: count for kind, count in fewer.items() if count and kind not in LEFT_OUT}
-    # The four views, the logs that only a security configuration moves to names of their own, CodeDeploy's two roles.
-    assert differing == {"AWS::Glue::Table": 4, "AWS::Logs::LogGroup": 2, "AWS::IAM::Role": 2, "AWS::IAM::Policy": 2}
+    assert differing == {
+        # The views.
+        "AWS::Glue::Table": 4,
+        # Those that only a security configuration moves to names of their own; the network's and the database's two.
+        "AWS::Logs::LogGroup": 2 + 3,
+        # The database's.
+        "AWS::KMS::Key": 1,
+        "AWS::KMS::Alias": 1,
+        # Of the flow log, the proxy and the database's monitoring; CodeDeploy's two.
+        "AWS::IAM::Role": 3 + 2,
+        "AWS::IAM::Policy": 3 + 2,
+    }
 
 
 def test_roles_are_allowed_the_same(local: Synthesised, prod: Synthesised):
-    # But to read the wheels, and to write the log that a security configuration encrypts.
+    # But to be in a network, to log in to the database, and to write the log that a security configuration encrypts.
     encrypted_log = {"logs:CreateLogGroup", "logs:AssociateKmsKey", "logs:CreateLogStream", "logs:PutLogEvents"}
-    assert _actions(prod, "EtlRole") - _actions(local, "EtlRole") == encrypted_log
+    log_in, password = "rds-db:connect", "secretsmanager:GetSecretValue"
+    more = {a for a in _actions(prod, "EtlRole") - _actions(local, "EtlRole") if not a.startswith("ec2:")}
+    assert more == encrypted_log | {log_in, "glue:GetConnection"}
     for role in (
         "Webhook",
         "Dispatcher",
@@ -47,12 +82,18 @@ def test_roles_are_allowed_the_same(local: Synthesised, prod: Synthesised):
         "EtlFunction",
         "Audit",
         "WatchFunction",
+        "Migrate",
         "PollingScheduler",
         "EtlFunctionScheduler",
         "AuditScheduler",
         "WatchScheduler",
     ):
-        assert _actions(local, f"{role}Role") == _actions(prod, f"{role}Role") != set()
+        there, here = _actions(prod, f"{role}Role"), _actions(local, f"{role}Role")
+        in_network = {action for action in there if action.startswith("ec2:")}
+        assert bool(in_network) == (not role.endswith("Scheduler"))
+        # The owner's password is encrypted with the database's key.
+        decrypting = {"kms:Decrypt"} if role == "Migrate" else set()
+        assert {password if a == log_in else a for a in there - in_network} == here | decrypting != set()
 
 
 def test_the_job_finds_the_checkout_and_the_embedded_aws(local: Synthesised):

@@ -16,7 +16,7 @@ import pytest
 
 from infra import packages
 from infra.lock import LockedPackage
-from infra.packages import ARROW, LAMBDA_LIMIT_BYTES, LAYER, WHEELS, PackageArchive
+from infra.packages import ARROW, LAMBDA_LIMIT_BYTES, LAYER, MIGRATIONS, WHEELS, PackageArchive
 from tests.fakes.package_index import PackageIndex
 from tests.infra.templates import REPOSITORY, Synthesised
 
@@ -27,7 +27,7 @@ GLUE_RUNTIME = FUNCTIONS_RUNTIME | {"pyspark", "awsglue"}
 
 both = pytest.mark.parametrize("archive", [LAYER, WHEELS], ids=lambda archive: archive.what)
 
-each = pytest.mark.parametrize("archive", [LAYER, ARROW, WHEELS], ids=lambda archive: archive.what)
+each = pytest.mark.parametrize("archive", [LAYER, ARROW, MIGRATIONS, WHEELS], ids=lambda archive: archive.what)
 
 
 @each
@@ -45,17 +45,19 @@ def test_what_a_package_brings_along_is_pinned_too(archive: PackageArchive):
 
 
 # A vendor's modules are imported by name (shared/vendors/registry.py); a batch is mapped, and no vendor called.
+FUNCTIONS = [f"{folder}/*.py" for folder in ("lambdas", "lambdas/[!m]*", "lambdas/manifest")]
 BATCH = ["glue_jobs/etl.py", "glue_jobs/batch.py", "shared/vendors/*/mapping.py", "shared/vendors/*/payloads.py"]
 
 
 @pytest.mark.parametrize(
     ("archives", "roots", "given"),
     [
-        ([LAYER], ["lambdas/**/*.py", "shared/vendors/**/*.py"], FUNCTIONS_RUNTIME),
+        ([LAYER], [*FUNCTIONS, "shared/vendors/**/*.py"], FUNCTIONS_RUNTIME),
+        ([LAYER, MIGRATIONS], ["lambdas/migrate/*.py", "shared/storage/migrations/**/*.py"], FUNCTIONS_RUNTIME),
         ([LAYER, ARROW], ["lambdas/etl/*.py", *BATCH], FUNCTIONS_RUNTIME | {"pyspark"}),
         ([WHEELS], ["glue_jobs/**/*.py", *BATCH], GLUE_RUNTIME),
     ],
-    ids=["functions", "etl", "job"],
+    ids=["functions", "migrate", "etl", "job"],
 )
 def test_every_import_of_the_deployed_code_is_in_its_archives(
     archives: list[PackageArchive], roots: list[str], given: set[str]
@@ -185,6 +187,7 @@ def test_the_assembly_holds_the_command_and_not_the_archive(aws_stage: Synthesis
     text = " ".join(path.read_text() for path in assets)
     assert LAYER.file_name.removesuffix(".zip") in text
     assert ARROW.file_name.removesuffix(".zip") in text
+    assert MIGRATIONS.file_name.removesuffix(".zip") in text
     assert WHEELS.file_name in text
     assert re.search(r'"executable": \[\s*"python3",\s*"-m",\s*"infra.packages",\s*"wheels"\s*\]', text)
 

@@ -12,9 +12,80 @@ from tests.infra.templates import Synthesised, words
 pytestmark = pytest.mark.infra
 
 
+def test_lambda_may_connect_a_function_to_the_network_and_its_code_may_not(aws_stage: Synthesised):
+    policies = aws_stage.properties("AWS::IAM::Policy")
+    functions = aws_stage.properties("AWS::Lambda::Function").values()
+    denied = [
+        (set(words(s["Action"])), json.dumps(s["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]))
+        for properties in policies.values()
+        for s in properties["PolicyDocument"]["Statement"]
+        if s["Effect"] == "Deny"
+    ]
+    assert len(denied) == len(functions)
+    for function in functions:
+        (actions,) = (actions for actions, source in denied if f':function:{function["FunctionName"]}"' in source)
+        assert "ec2:CreateNetworkInterface" in actions
+        assert all(action.startswith("ec2:") for action in actions)
+
+
+def test_interfaces_are_made_in_this_account_and_region_alone(aws_stage: Synthesised):
+    here = f'arn:aws:ec2:{aws_stage.config.region}:", {{"Ref": "AWS::AccountId"}}, ":'
+    making = [s for _, s in aws_stage.statements() if "ec2:CreateNetworkInterface" in words(s["Action"])]
+    assert len(making) == len(aws_stage.properties("AWS::Lambda::Function")) + 1
+    assert all(here in resource for s in making for resource in words(s["Resource"]))
+
+
+WHO_LOGS_IN = {
+    "LivePathApplyRole": "pousada_app",
+    "/EtlRole": "pousada_app",
+    "EtlFunctionRole": "pousada_app",
+    "DailyAuditRole": "pousada_audit",
+}
+
+
+@pytest.mark.parametrize("role", WHO_LOGS_IN)
+def test_on_the_local_target_the_database_s_secret_is_read_by_who_logs_in(local: Synthesised, role: str):
+    resources = _resources(local, role, "secretsmanager:GetSecretValue")
+    assert resources
+    assert all(f":secret:{local.config.names.database_secret}" in resource for resource in resources)
+
+
+@pytest.mark.parametrize(("role", "login"), WHO_LOGS_IN.items())
+def test_on_aws_a_role_logs_in_to_the_proxy_by_its_own_name_and_no_other(aws_stage: Synthesised, role: str, login: str):
+    (resource,) = _resources(aws_stage, role, "rds-db:connect")
+    assert resource.endswith(f'"/{login}"]]}}')
+    assert "DoorProxy" in resource
+    assert _resources(aws_stage, role, "secretsmanager:GetSecretValue") == []
+
+
+def test_nobody_else_logs_in_to_the_database_but_the_proxy(aws_stage: Synthesised):
+    who = {policy for policy, s in aws_stage.statements() if "rds-db:connect" in words(s["Action"])}
+    assert len(who) == len(WHO_LOGS_IN) + 1
+    resources = _resources(aws_stage, "DoorRole", "rds-db:connect")
+    assert sorted(resource.rpartition('"/')[2].rstrip('"]}') for resource in resources) == [
+        "pousada_app",
+        "pousada_audit",
+    ]
+    assert all("DbiResourceId" in resource for resource in resources)
+
+
+def test_the_owner_s_password_is_read_by_migrate_alone(aws_stage: Synthesised):
+    reading = [
+        policy
+        for policy, s in aws_stage.statements()
+        if "secretsmanager:GetSecretValue" in words(s["Action"]) and "MasterUserSecret" in json.dumps(s["Resource"])
+    ]
+    assert len(reading) == 1
+    assert "Migrate" in reading[0]
+    (decrypting,) = [s for s in aws_stage.allowed("MigrateRole") if "kms:Decrypt" in words(s["Action"])]
+    through = f"secretsmanager.{aws_stage.config.region}.amazonaws.com"
+    assert decrypting["Condition"] == {"StringEquals": {"kms:ViaService": through}}
+
+
 def test_the_key_is_used_through_s3_and_dynamodb_only(stage: Synthesised):
     services = [f"{service}.{stage.config.region}.amazonaws.com" for service in ("s3", "dynamodb")]
-    using = [s for _, s in stage.statements() if any(a.startswith("kms:") for a in words(s["Action"]))]
+    keyed = [s for _, s in stage.statements() if any(a.startswith("kms:") for a in words(s["Action"]))]
+    using = [s for s in keyed if "DataKey" in json.dumps(s["Resource"])]
     assert len(using) == 9
     for statement in using:
         assert statement["Condition"] == {"StringEquals": {"kms:ViaService": services}}
@@ -86,7 +157,9 @@ TELEMETRY = {"logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTraceSegments
 def test_the_audit_may_read_and_order_its_own_work_and_nothing_else(stage: Synthesised):
     allowed = {action for s in stage.allowed("DailyAuditRole") for action in words(s["Action"])}
     taking_messages = {action for action in allowed if action.startswith("sqs:")} - {"sqs:SendMessage"}
-    assert allowed - taking_messages == READING | TELEMETRY | {"sqs:SendMessage"}
+    reading = READING - {"secretsmanager:GetSecretValue"} | {"rds-db:connect"} if _on_aws(stage) else READING
+    in_network = {action for action in allowed if action.startswith("ec2:")}
+    assert allowed - taking_messages - in_network == reading | TELEMETRY | {"sqs:SendMessage"}
     (queue,) = _resources(stage, "DailyAuditRole", "sqs:SendMessage")
     assert "DailyAuditWorkQueue" in queue
 
@@ -129,10 +202,16 @@ def test_the_watch_may_read_runs_and_not_the_tokens_beside_them(stage: Synthesis
 
 def test_the_function_etl_may_do_what_the_job_may_do_with_batches_and_start_that_job(stage: Synthesised):
     more = _permissions(stage, "EtlFunctionRole") - _permissions(stage, "/EtlRole")
-    of_platform = {(a, on) for a, on in more if a.startswith(("xray:", "logs:")) or "EtlFunctionDeadLetters" in on}
+    of_platform = {
+        (a, on) for a, on in more if a.startswith(("xray:", "logs:", "ec2:")) or "EtlFunctionDeadLetters" in on
+    }
     starting = dict(more - of_platform)
     assert starting.keys() == {"glue:GetJobRuns", "glue:StartJobRun"}
     assert all(f":job/{stage.config.names.glue_job}" in resource for resource in starting.values())
+
+
+def _on_aws(stage: Synthesised) -> bool:
+    return stage.config.target == "aws"
 
 
 def _permissions(stage: Synthesised, role: str) -> set[tuple[str, str]]:

@@ -37,14 +37,18 @@ def test_the_configured_vendors_are_those_that_the_code_knows(stage: Synthesised
     assert stage.config.vendors == VENDORS
 
 
-def test_only_the_storage_stack_is_built_upon(stage: Synthesised):
+def test_a_stack_is_built_on_what_it_needs_and_no_more(stage: Synthesised):
     def needs(stack: str) -> set[str]:
         artifact = stage.assembly.get_stack_by_name(stage.config.names.stack(stack))
-        return {d.stack_name for d in artifact.dependencies if hasattr(d, "stack_name")}
+        named = [d.stack_name for d in artifact.dependencies if hasattr(d, "stack_name")]
+        return {name.removeprefix(stage.config.names.stack("")) for name in named}
 
-    storage = {stage.config.names.stack("storage")}
+    network = {"network"} & stage.templates.keys()
     assert needs("storage") == set()
-    assert needs("ingest") == needs("transform") == needs("observability") == storage
+    assert needs("network") == {"storage"} if network else True
+    assert needs("database") == {"storage"} | network
+    assert needs("ingest") == needs("observability") == {"storage"} | network
+    assert needs("transform") == {"storage", "database"} | network
 
 
 def test_nothing_is_looked_up(stage: Synthesised):
@@ -53,9 +57,10 @@ def test_nothing_is_looked_up(stage: Synthesised):
 
 
 def test_a_production_stage_cannot_lose_its_data_by_a_slip(aws_stage: Synthesised):
-    storage = aws_stage.assembly.get_stack_by_name(aws_stage.config.names.stack("storage"))
-    assert storage.termination_protection
-    kept = [aws_stage.resources(kind) for kind in ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key")]
+    for name in ("storage", "network", "database"):
+        assert aws_stage.assembly.get_stack_by_name(aws_stage.config.names.stack(name)).termination_protection
+    kinds = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::RDS::DBInstance")
+    kept = [aws_stage.resources(kind) for kind in kinds]
     for resource in (resource for resources in kept for resource in resources.values()):
         assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
 

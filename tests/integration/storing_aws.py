@@ -59,7 +59,7 @@ class Resources:
             "PROCESSED_BUCKET": self.processed,
             "WORK_BUCKET": self.work,
             "INTEGRATIONS_TABLE": self.integrations,
-            "DATABASE_SECRET": self.secret,
+            "DATABASE": json.dumps({"secret": self.secret}),
             "AUDIT_QUEUE_URL": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT_ID}/{self.audit_queue}",
             "AUDIT_DAYS": "2",
             "AUDIT_GRACE_HOURS": "2",

@@ -453,7 +453,7 @@ def etl_function(operator: Operator) -> None:
         "PROCESSED_BUCKET": NAMES.processed_bucket,
         "WORK_BUCKET": NAMES.work_bucket,
         "INTEGRATIONS_TABLE": NAMES.integrations_table,
-        "DATABASE_SECRET": NAMES.database_secret,
+        "DATABASE": json.dumps({"secret": NAMES.database_secret}),
         "SMALL_BATCH_BYTES": "0",
         "GLUE_JOB": NAMES.glue_job,
     }

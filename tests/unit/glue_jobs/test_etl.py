@@ -17,7 +17,7 @@ from shared.settings import read
 from shared.storage.manifests import Gathered
 from tests.factories import minutes
 
-NAMES = ("RAW_BUCKET", "PROCESSED_BUCKET", "WORK_BUCKET", "INTEGRATIONS_TABLE", "DATABASE_SECRET")
+NAMES = ("RAW_BUCKET", "PROCESSED_BUCKET", "WORK_BUCKET", "INTEGRATIONS_TABLE", "DATABASE")
 SETTINGS = {name: name.lower() for name in NAMES}
 
 

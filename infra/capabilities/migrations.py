@@ -1,0 +1,69 @@
+"""The migrations, run at every deployment that brings new ones, before the functions that need them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.capabilities.function import PousadaFunction, migrations_layer
+from infra.capabilities.network import Network
+from infra.config import StageConfig
+from infra.paths import ROOT
+
+# The longest that Lambda has, and one more try of Lambda's own.
+_TIMEOUT, _PATIENCE = Duration.minutes(15), Duration.minutes(35)
+
+
+class Migrations(Construct):
+    """The function ``migrate``, which CloudFormation calls and which answers it: no framework in between."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        network: Network | None,
+        layer: lambda_.LayerVersion | None,
+        database: str,
+        admit: Callable[[iam.Role], None],
+    ) -> None:
+        """``database``: its owner's address; ``admit`` gives a role leave to log in there."""
+        super().__init__(scope, id)
+        self.migrate = PousadaFunction(
+            self,
+            "Migrate",
+            folder="migrate",
+            config=config,
+            network=network,
+            layer=layer,
+            more_layers=[migrations_layer(Stack.of(self))] if layer else [],
+            timeout=_TIMEOUT,
+            memory_mib=512,
+            environment={"DATABASE": database},
+        )
+        admit(self.migrate.role)
+        run = CustomResource(
+            self,
+            "Run",
+            service_token=self.migrate.function.function_arn,
+            resource_type="Custom::Migrations",
+            service_timeout=_PATIENCE,
+            # What is the same as at the last deployment is not run again.
+            properties={"Migrations": digest()},
+        )
+        # Not before the function may log in.
+        run.node.add_dependency(self.migrate)
+
+
+def digest(root: Path = ROOT) -> str:
+    """Of all that ``migrate`` does to the database."""
+    storage = root / "shared" / "storage"
+    files = [storage / "logins.py", *sorted((storage / "migrations").rglob("*.py"))]
+    return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,0 +1,48 @@
+"""Database: PostgreSQL, the way to it, and what brings it to this version. Transform builds on it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from aws_cdk import CfnOutput, Stack
+from constructs import Construct
+
+from infra.capabilities.database import DatabaseServer, Door, IamDoor, SecretDoor
+from infra.capabilities.function import dependency_layer
+from infra.capabilities.migrations import Migrations
+from infra.capabilities.network import Network
+from infra.config import StageConfig
+from infra.target import Target
+
+_OWNER = "owner"
+
+
+class DatabaseStack(Stack):
+    """``door``: how functions and job come in. Output ``Owner``: the address for who migrates (scripts/cli/stage.py).
+
+    Without a network there is no server either: one that stands in the database's secret is somebody else's.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        config: StageConfig,
+        target: Target,
+        network: Network | None,
+        **props: Any,
+    ) -> None:
+        super().__init__(scope, id, stack_name=config.names.stack("database"), **props)
+        layer = dependency_layer(self) if target.packages else None
+        migrations = partial(Migrations, self, "Migrations", config=config, network=network, layer=layer)
+        if network is None:
+            door = SecretDoor(config.names)
+            self.door: Door = door
+            migrations(database=door.address(_OWNER), admit=lambda role: door.admit(role, _OWNER))
+            return
+        server = DatabaseServer(self, "Server", config=config, target=target, network=network)
+        self.door = IamDoor(self, "Door", config=config, server=server, network=network)
+        migrations(database=server.owner_address, admit=server.admit_owner)
+        CfnOutput(self, "Owner", value=server.owner_address)

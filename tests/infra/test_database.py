@@ -1,0 +1,204 @@
+"""The database and its proxy, as each stage has them, and what it is told at a deployment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk.assertions import Template
+
+from infra.capabilities.migrations import digest
+from infra.config import parse
+from infra.stage import PousadaStage
+from tests.infra.templates import CONTEXT, REPOSITORY, Synthesised
+
+pytestmark = pytest.mark.infra
+
+
+@pytest.fixture
+def instance(aws_stage: Synthesised) -> dict[str, Any]:
+    (found,) = aws_stage.properties("AWS::RDS::DBInstance").values()
+    return found
+
+
+@pytest.fixture
+def parameters(aws_stage: Synthesised) -> dict[str, str]:
+    (found,) = aws_stage.properties("AWS::RDS::DBParameterGroup").values()
+    given: dict[str, str] = found["Parameters"]
+    return given
+
+
+@pytest.mark.parametrize(
+    ("stage", "standby", "days", "protected"),
+    [
+        ("dev-eu-west-1", False, 7, False),
+        ("prod-eu-west-1", True, 35, True),
+        ("prod-eu-south-2", True, 35, True),
+    ],
+)
+def test_production_outlives_a_zone_and_a_slip(
+    every_stage: dict[str, Synthesised], stage: str, standby: bool, days: int, protected: bool
+):
+    (found,) = every_stage[stage].properties("AWS::RDS::DBInstance").values()
+    assert found["MultiAZ"] is standby
+    assert found["BackupRetentionPeriod"] == days
+    assert found["DeletionProtection"] is protected
+    assert found["DeleteAutomatedBackups"] is False
+    assert found["CopyTagsToSnapshot"] is True
+
+
+def test_it_is_encrypted_with_a_key_of_its_own(instance: dict[str, Any], aws_stage: Synthesised):
+    assert instance["StorageEncrypted"] is True
+    for key in (
+        instance["KmsKeyId"],
+        instance["MasterUserSecret"]["KmsKeyId"],
+        instance["PerformanceInsightsKMSKeyId"],
+    ):
+        assert "ServerKey" in json.dumps(key)
+    keys = [p for id, p in aws_stage.properties("AWS::KMS::Key").items() if id.startswith("database/")]
+    assert [key["EnableKeyRotation"] for key in keys] == [True]
+
+
+def test_nobody_knows_the_owner_s_password_but_rds(instance: dict[str, Any]):
+    assert instance["ManageMasterUserPassword"] is True
+    assert "MasterUserPassword" not in instance
+    assert instance["EnableIAMDatabaseAuthentication"] is True
+
+
+def test_no_way_leads_to_it_but_its_group(instance: dict[str, Any], aws_stage: Synthesised):
+    assert instance["PubliclyAccessible"] is False
+    (group,) = instance["VPCSecurityGroups"]
+    assert "NetworkGroupsDatabase" in json.dumps(group)
+    (subnets,) = aws_stage.properties("AWS::RDS::DBSubnetGroup").values()
+    assert len(subnets["SubnetIds"]) == 3
+    assert all("NetworkVpcisolatedSubnet" in json.dumps(subnet) for subnet in subnets["SubnetIds"])
+
+
+def test_its_connections_are_encrypted_and_its_certificate_is_one_that_we_know(
+    instance: dict[str, Any], parameters: dict[str, str], aws_stage: Synthesised
+):
+    assert parameters["rds.force_ssl"] == "1"
+    assert parameters["ssl_min_protocol_version"] == "TLSv1.2"
+    assert instance["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
+    known = (REPOSITORY / "shared" / "storage" / "certificates.pem").read_text(encoding="utf-8")
+    assert f"# Amazon RDS {aws_stage.config.region} Root CA RSA2048 G1\n" in known
+
+
+def test_its_log_quotes_no_guest(parameters: dict[str, str]):
+    assert parameters["log_parameter_max_length"] == parameters["log_parameter_max_length_on_error"] == "0"
+    assert parameters["log_error_verbosity"] == "terse"
+    assert parameters["log_min_error_statement"] == "panic"
+    assert parameters["log_min_duration_statement"] == "-1"
+    assert parameters["log_statement"] == "none"
+
+
+def test_what_is_slow_is_found_without_the_log(instance: dict[str, Any], parameters: dict[str, str]):
+    assert parameters["shared_preload_libraries"] == "pg_stat_statements"
+    assert instance["DatabaseInsightsMode"] == "standard"
+    assert instance["EnablePerformanceInsights"] is True
+
+
+def test_its_logs_go_when_the_stage_s_go(instance: dict[str, Any], aws_stage: Synthesised):
+    kept = {log["LogGroupName"] for log in aws_stage.properties("AWS::Logs::LogGroup").values()}
+    for log in instance["EnableCloudwatchLogsExports"]:
+        assert f"/aws/rds/instance/{instance['DBInstanceIdentifier']}/{log}" in kept
+    (resource,) = aws_stage.resources("AWS::RDS::DBInstance").values()
+    assert len([name for name in resource["DependsOn"] if name.startswith("ServerLog")]) == 2
+
+
+def test_it_grows_by_itself_and_runs_on_graviton(instance: dict[str, Any], aws_stage: Synthesised):
+    assert instance["StorageType"] == "gp3"
+    assert instance["MaxAllocatedStorage"] == aws_stage.config.database.storage_limit_gib
+    assert instance["DBInstanceClass"] == aws_stage.config.database.instance_class
+    assert instance["AutoMinorVersionUpgrade"] is True
+
+
+def test_the_proxy_knows_no_password_and_takes_none(aws_stage: Synthesised):
+    (proxy,) = aws_stage.properties("AWS::RDS::DBProxy").values()
+    assert proxy["DefaultAuthScheme"] == "IAM_AUTH"
+    assert "Auth" not in proxy
+    assert proxy["RequireTLS"] is True
+    assert proxy["DebugLogging"] is False
+    assert all("NetworkVpcprivateSubnet" in json.dumps(subnet) for subnet in proxy["VpcSubnetIds"])
+    (targets,) = aws_stage.properties("AWS::RDS::DBProxyTargetGroup").values()
+    assert targets["TargetGroupName"] == "default"
+    assert "Tags" not in targets
+
+
+@pytest.mark.parametrize(
+    ("name", "login"), [("apply", "pousada_app"), ("etl", "pousada_app"), ("audit", "pousada_audit")]
+)
+def test_a_function_goes_to_the_proxy_under_its_own_name(aws_stage: Synthesised, name: str, login: str):
+    function = aws_stage.named("AWS::Lambda::Function", aws_stage.config.names.function(name))
+    # Its text with references in between.
+    address = "".join(map(str, function["Environment"]["Variables"]["DATABASE"]["Fn::Join"][1]))
+    assert f'"user": "{login}"' in address
+    assert "DoorProxy" in address
+    assert "ecret" not in address
+
+
+def test_migrations_are_run_before_the_functions_that_need_them_and_again_when_they_change(stage: Synthesised):
+    (run,) = stage.resources("Custom::Migrations").values()
+    assert run["Properties"]["Migrations"] == digest()
+    assert "Migrate" in json.dumps(run["Properties"]["ServiceToken"])
+    assert any("Policy" in name for name in run["DependsOn"]), "not before the function may log in"
+    # A function is given 15 minutes, and another try.
+    assert int(run["Properties"]["ServiceTimeout"]) > 2 * 900
+
+
+def test_a_change_in_a_migration_or_a_login_is_a_change_of_the_resource(tmp_path: Path):
+    storage = tmp_path / "shared" / "storage"
+    (storage / "migrations" / "versions").mkdir(parents=True)
+    digests = {digest_after(storage / file, tmp_path) for file in ("logins.py", "migrations/versions/m0001.py")}
+    digests.add(digest_after(storage / "migrations" / "versions" / "m0002.py", tmp_path))
+    assert len(digests) == 3
+    (storage / "upsert.py").write_text("other code of this folder")
+    assert digest(tmp_path) in digests
+
+
+def digest_after(file: Path, root: Path) -> str:
+    (root / "shared" / "storage" / "logins.py").touch()
+    file.write_text(file.name)
+    return digest(root)
+
+
+BARE = {
+    "region": "eu-west-1",
+    "network": {"interface_endpoints": ["secretsmanager"], "zones": 2, "nat_gateways": 2},
+    "database": {"proxy": False, "monitoring_seconds": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def bare() -> PousadaStage:
+    """Without a proxy, and with an endpoint that others need not have."""
+    document = {"vendors": ["hostpms"], "stages": {"bare-eu-west-1": BARE}}
+    return PousadaStage(cdk.App(context=CONTEXT), parse(document)[0])
+
+
+def test_without_a_proxy_functions_log_in_to_the_database_itself(bare: PousadaStage):
+    database = Template.from_stack(bare.node.find_child("database")).to_json()
+    kinds = [resource["Type"] for resource in database["Resources"].values()]
+    assert "AWS::RDS::DBProxy" not in kinds
+    assert "MonitoringRoleArn" not in json.dumps(database)
+    transform = json.dumps(Template.from_stack(bare.node.find_child("transform")).to_json())
+    assert "DbiResourceId" in transform
+    assert r"\"port\": 5433" in transform
+
+
+def test_an_interface_endpoint_is_open_to_our_groups_alone(bare: PousadaStage):
+    network = Template.from_stack(bare.node.find_child("network")).to_json()["Resources"].values()
+    (endpoint,) = [
+        r["Properties"]
+        for r in network
+        if r["Type"] == "AWS::EC2::VPCEndpoint" and r["Properties"]["VpcEndpointType"] == "Interface"
+    ]
+    assert "secretsmanager" in json.dumps(endpoint["ServiceName"])
+    assert endpoint["PrivateDnsEnabled"] is True
+    inwards = [r["Properties"] for r in network if r["Type"] == "AWS::EC2::SecurityGroupIngress"]
+    to_it = [rule for rule in inwards if "GroupsEndpoints" in json.dumps(rule["GroupId"])]
+    assert len(to_it) == 4
+    assert {(rule["FromPort"], "SourceSecurityGroupId" in rule) for rule in to_it} == {(443, True)}
