@@ -158,7 +158,9 @@ class DatabaseServer(Construct):
 
     def _monitoring_role(self) -> iam.Role:
         """What AmazonRDSEnhancedMonitoringRole allows, on the one group that RDS writes."""
-        role = iam.Role(self, "MonitoringRole", assumed_by=iam.ServicePrincipal("monitoring.rds.amazonaws.com"))
+        own = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        monitoring = iam.ServicePrincipal("monitoring.rds.amazonaws.com", conditions=own)
+        role = iam.Role(self, "MonitoringRole", assumed_by=monitoring)
         actions = ("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:CreateLogStream", "logs:PutLogEvents")
         group = f"arn:aws:logs:{Stack.of(self).region}:{Stack.of(self).account}:log-group:RDSOSMetrics:*"
         why = "Each database has a stream of its own in the group that RDS has for them all."

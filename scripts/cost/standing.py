@@ -224,6 +224,7 @@ FREE: Mapping[str, str] = {
     "AWS::EC2::VPC": _WIRING,
     "AWS::EC2::VPCGatewayAttachment": _WIRING,
     "AWS::Events::EventBusPolicy": _RIGHTS,
+    "AWS::Glue::Connection": _SETTING,
     "AWS::Glue::Database": _CATALOG,
     "AWS::Glue::SecurityConfiguration": _SETTING,
     "AWS::Glue::Table": _CATALOG,

@@ -13,10 +13,24 @@ from tests.infra.simulator import covers, may, overlap
 
 Rule = Callable[[Policies], list[str]]
 
+_INTERFACES = tuple(
+    f"ec2:{action}"
+    for action in (
+        *("CreateNetworkInterface", "DeleteNetworkInterface"),
+        *("AssignPrivateIpAddresses", "UnassignPrivateIpAddresses"),
+    )
+)
+_LOOK_UPS = tuple(
+    f"ec2:Describe{what}"
+    for what in ("NetworkInterfaces", "Subnets", "SecurityGroups", "RouteTables", "VpcEndpoints", "VpcAttribute")
+)
 WITHOUT_RESOURCE: Mapping[str, tuple[str, str]] = {
     "xray:PutTraceSegments": ("", "AWS X-Ray defines no resource for it (Service Authorization Reference)"),
     "xray:PutTelemetryRecords": ("", "AWS X-Ray defines no resource for it (Service Authorization Reference)"),
     "cloudwatch:PutMetricData": ("cloudwatch:namespace", "CloudWatch defines no resource for it, but a condition key"),
+    **dict.fromkeys(_INTERFACES, ("", "the interface is not there yet; the function's own code is denied it")),
+    **dict.fromkeys(_LOOK_UPS, ("", "EC2 defines no resource for it (Service Authorization Reference); it only reads")),
+    **dict.fromkeys(("ec2:CreateTags", "ec2:DeleteTags"), ("aws:TagKeys", "interfaces that Glue makes, its own tag")),
     "cloudwatch:DescribeAlarms": ("", "a list of alarms is allowed for all of them or for none; it only reads"),
 }
 """Actions that know no single resource → the condition key that bounds them instead (or empty), and the reason."""
@@ -37,6 +51,7 @@ SELF: Mapping[str, str] = {
 UNCONDITIONAL_TRUST: Mapping[str, str] = {
     "lambda.amazonaws.com": "a role is given to a function by iam:PassRole, which ends at its own account",
     "glue.amazonaws.com": "a role is given to a job by iam:PassRole, which ends at its own account",
+    "rds.amazonaws.com": "a role is given to a proxy by iam:PassRole, which ends at its own account",
     "apigateway.amazonaws.com": "the role is the account's own setting; no other account can name it",
 }
 """Services whose trust needs no ``aws:SourceAccount``; any other could be sent here by somebody else's account."""
@@ -50,9 +65,14 @@ SERVES: Mapping[str, frozenset[str]] = {
     "function apply": frozenset({"database"}),
     "function etl": frozenset({"database"}),
     "function audit": frozenset({"database"}),
+    "function migrate": frozenset({"database", "owner"}),
     "job etl": frozenset({"database"}),
 }
-"""Who may read secrets → of which kinds. A hotel's kinds stand at the end of its secrets' names (shared/names.py)."""
+"""Who may read secrets → of which kinds. A hotel's kinds stand at the end of its secrets' names (shared/names.py).
+``database``: where PostgreSQL is not the stage's own, and nobody logs in by IAM; ``owner``: where it is."""
+
+AWS_BUCKETS = ("cloudformation-custom-resource-response-*/*", "aws-glue-*/*")
+"""Of AWS's own: where CloudFormation is answered, and what Glue starts with."""
 
 HOTEL_KINDS = ("webhook-secret", "oauth-credentials")
 HOTEL_SECRETS_TABLE = "hotel-secrets"
@@ -84,11 +104,12 @@ _DEPUTY_KEYS = ("aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID", "kms:En
 
 
 def no_wildcard_in_an_action(policies: Policies) -> list[str]:
-    return [
-        str(s)
-        for s in policies.statements
-        if s.effect == "Allow" and (s.inverted or any("*" in a or "?" in a for a in s.actions)) and not is_key_root(s)
-    ]
+    allowing = (s for s in policies.statements if s.effect == "Allow" and s.kind != "ceiling")
+    return [str(s) for s in allowing if _is_any_action(s) and not is_key_root(s)]
+
+
+def _is_any_action(statement: Statement) -> bool:
+    return statement.inverted or any("*" in action or "?" in action for action in statement.actions)
 
 
 def is_key_root(statement: Statement) -> bool:
@@ -158,7 +179,14 @@ def _secret_arns(kind: str, policies: Policies) -> list[str]:
     if kind in HOTEL_KINDS:
         # A property's id has no slash (shared/names.py).
         return [f"{secret}*/{kind}", f"{secret}*/{kind}-??????"]
+    if kind == "owner":
+        # RDS names the secret that it keeps; there is one database in a stage.
+        return [f"{secret}rds!db-*"]
     return [f"{secret}{_path(policies)}{kind}", f"{secret}{_path(policies)}{kind}-??????"]
+
+
+def _secret_name(arn: str) -> str:
+    return arn.rpartition(":secret:")[2]
 
 
 def _path(policies: Policies) -> str:
@@ -188,8 +216,8 @@ def kinds_of_secrets_read(policies: Policies) -> dict[str, frozenset[str]]:
 
 def _reads(statement: Statement, kind: str, policies: Policies) -> bool:
     if any(overlap(action.lower(), "secretsmanager:*") for action in statement.actions):
-        names = _secret_arns(kind, policies)
-        return any(overlap(name, resource) for name in names for resource in statement.resources)
+        names = map(_secret_name, _secret_arns(kind, policies))
+        return any(overlap(name, _secret_name(resource)) for name in names for resource in statement.resources)
     if any(_may_be(resource, HOTEL_SECRETS_TABLE) for resource in statement.resources):
         return any(overlap(f"*/*/{kind}", key) for _, key in statement.condition("dynamodb:LeadingKeys"))
     return False
@@ -295,6 +323,19 @@ def a_service_comes_in_for_this_account(policies: Policies) -> list[str]:
         for s in policies.of("resource")
         if any(kind == "Service" for kind, _ in s.principals) and not any(s.condition(key) for key in _DEPUTY_KEYS)
     ]
+
+
+def an_endpoint_leads_to_this_account(policies: Policies) -> list[str]:
+    """What passes through it ends at what is ours, or at the few buckets of AWS's own that are named."""
+    return [str(s) for s in policies.of("ceiling") if not _is_ours(s) and not _is_aws_own(s)]
+
+
+def _is_ours(statement: Statement) -> bool:
+    return statement.condition("aws:ResourceAccount") == [("StringEquals", ACCOUNT)]
+
+
+def _is_aws_own(statement: Statement) -> bool:
+    return all(any(covers(f"arn:aws:s3:::{name}", r) for name in AWS_BUCKETS) for r in statement.resources)
 
 
 def a_role_trusts_one_service(policies: Policies) -> list[str]:

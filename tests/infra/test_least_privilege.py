@@ -31,6 +31,7 @@ RULES: tuple[Rule, ...] = (
     privilege.nothing_is_open_to_everybody,
     privilege.a_service_comes_in_for_this_account,
     privilege.a_role_trusts_one_service,
+    privilege.an_endpoint_leads_to_this_account,
 )
 by_name = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 
@@ -66,8 +67,15 @@ def test_what_the_tables_say_is_so(policies: dict[str, Policies]):
             assert not may(walked, lander, "s3:GetObject", f"{raw}/*")
         for reader in privilege.READS_RAW:
             assert may(walked, reader, "s3:GetObject", f"{raw}/any/key")
-        assert privilege.kinds_of_secrets_read(walked) == privilege.SERVES
+        assert privilege.kinds_of_secrets_read(walked) == _served(walked)
         assert {arn for _, arn in walked.managed} == privilege.AWS_POLICIES.keys()
+
+
+def _served(walked: Policies) -> dict[str, frozenset[str]]:
+    """Of what the tables allow, what there is in the stage: on AWS a login by IAM, and the owner's own secret."""
+    elsewhere = {"owner"} if walked.prefix == "pousada-local-" else {"database"}
+    served = {holder: kinds - elsewhere for holder, kinds in privilege.SERVES.items()}
+    return {holder: kinds for holder, kinds in served.items() if kinds}
 
 
 # -- Planted faults --------------------------------------------------------------------------------
@@ -314,6 +322,10 @@ FAULTS: dict[str, tuple[Rule, Policies]] = {
     "two services": (
         privilege.a_role_trusts_one_service,
         bare(Both=role(trusting(Principal={"Service": ["lambda.amazonaws.com", "glue.amazonaws.com"]}))),
+    ),
+    "an endpoint to any bucket": (
+        privilege.an_endpoint_leads_to_this_account,
+        bare(Endpoint=of("AWS::EC2::VPCEndpoint", PolicyDocument={"Statement": [{**EVERYBODY, "Resource": "*"}]})),
     ),
     "a role for a person": (
         privilege.a_role_trusts_one_service,

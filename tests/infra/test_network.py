@@ -19,6 +19,7 @@ FUNCTIONS = {
     "apply": ("private", "Clients"),
     "dispatcher": ("egress", "Services"),
     "poller": ("egress", "Services"),
+    "watch": ("egress", "Services"),
     "audit": ("egress", "Clients"),
     "etl": ("egress", "Clients"),
     "migrate": ("egress", "Migrations"),

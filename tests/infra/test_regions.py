@@ -47,7 +47,7 @@ ACROSS: Mapping[str, str] = {}
 """Types of resources that may name another region, and why: a copy that is kept there."""
 
 # CDK's own ids have a hash of the path, in which the stage is; of an API's deployment and a version one of content too.
-_HASH_OF_A_PATH = re.compile(r"[0-9A-F]{8}")
+_HASH_OF_A_PATH = re.compile(r"[0-9A-F]{8}(?:(\d{4})[0-9A-F]{8})?")
 _HASH_OF_CONTENT = re.compile(r"((?:Deployment|CurrentVersion)[0-9A-F]{8})[0-9a-f]{32}")
 # Billing's metrics are of the whole account, and CloudWatch has them in this region alone; a dashboard may show them.
 _BILLING = re.compile(r'\\"region\\":\\"us-east-1\\"(?=,\\"metrics\\":\[\[\\"AWS/Billing\\")')
@@ -214,7 +214,7 @@ def _without_hashes(value: Any) -> Any:
             return [_without_hashes(inner) for inner in value]
         case str():
             plain = _HASH_OF_CONTENT.sub(r"\1", value)
-            return _HASH_OF_A_PATH.sub("", plain) if "STAGE" in plain else plain
+            return _HASH_OF_A_PATH.sub(r"\1", plain) if "STAGE" in plain else plain
         case _:
             return value
 
