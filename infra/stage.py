@@ -54,6 +54,6 @@ class PousadaStage(cdk.Stage):
         self.transform.add_stack_dependency(database)
         # Last: it has an alarm for every function and every dead-letter queue that there is.
         self.observability = ObservabilityStack(self, "observability", **built_on)
-        encrypt_logs(self, self.storage.key)
         cdk.Tags.of(self).add("application", config.prefix)
         cdk.Tags.of(self).add("stage", config.name)
+        encrypt_logs(self, self.storage.key)

@@ -95,7 +95,7 @@ class EtlJob(Construct):
             )
             glue.CfnConnection(
                 self,
-                f"Connection-{name}",
+                f"Connection{subnet.node.id}",
                 catalog_id=Stack.of(self).account,
                 connection_input=glue.CfnConnection.ConnectionInputProperty(
                     name=name, connection_type="NETWORK", physical_connection_requirements=physical

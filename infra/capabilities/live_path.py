@@ -11,7 +11,7 @@ from infra.capabilities.database import Door
 from infra.capabilities.deployment import GradualShift
 from infra.capabilities.function import PousadaFunction
 from infra.capabilities.network import Network
-from infra.capabilities.permissions import allow, may_read_raw, may_use_key, table
+from infra.capabilities.permissions import allow, may_read_raw, may_read_with_key, table
 from infra.capabilities.queues import WorkQueue
 from infra.capabilities.raw_events import DELIVERIES_AND_SMALL_PAGES, RawEvents
 from infra.config import StageConfig
@@ -65,7 +65,7 @@ class LivePath(Construct):
             window=window,
             concurrency=live.concurrency,
         )
-        may_use_key(self.apply.role, key, config)
+        may_read_with_key(self.apply.role, key, config)
         may_read_raw(self.apply.role, config)
         allow(self.apply.role, "dynamodb:GetItem", on=[table(self, names.integrations_table)])
         door.admit(self.apply.role, WRITER_LOGIN)

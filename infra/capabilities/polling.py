@@ -13,6 +13,7 @@ from infra.capabilities.permissions import (
     allow,
     may_put_raw,
     may_read_secrets,
+    may_read_with_key,
     may_use_key,
     table,
 )
@@ -61,7 +62,7 @@ class Polling(Construct):
             # The scheduler does not wait for the answer; what fails three times would be gone.
             dead_letter_queue=DeadLetterQueue(self, "DispatcherDeadLetters", source=names.function("dispatcher")),
         )
-        may_use_key(dispatcher.role, key, config)
+        may_read_with_key(dispatcher.role, key, config)
         allow(dispatcher.role, "dynamodb:Scan", on=[table(self, names.integrations_table)])
         allow(dispatcher.role, "sqs:SendMessage", on=[self.work.queue.queue_arn])
         return dispatcher

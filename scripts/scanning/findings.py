@@ -133,5 +133,6 @@ def _file(path: str) -> str:
     return "/".join(Path(path).parts[-2:])
 
 
-def _path(parts: list[str | int]) -> str:
-    return "/".join(map(str, parts))
+def _path(parts: list[str | int] | None) -> str:
+    """None where the whole file is meant."""
+    return "/".join(map(str, parts or ()))

@@ -107,8 +107,9 @@ def scan(name: str, scene: Scene) -> Outcome:
     began = perf_counter()
     try:
         reports = [SCANNERS[name].read(_said(command)) for command in SCANNERS[name].commands(scene)]
-    except NotScanned as error:
-        reports = [Report(0, (Finding("not scanned", name, str(error)),))]
+    except (NotScanned, KeyError, TypeError) as error:
+        # The latter two: an answer of another shape, of a version whose reading nobody has written.
+        reports = [Report(0, (Finding("not scanned", name, f"{type(error).__name__}: {error}"),))]
     found = tuple(finding for report in reports for finding in report.findings)
     return Outcome(name, sum(report.scanned for report in reports), found, perf_counter() - began)
 

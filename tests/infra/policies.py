@@ -16,7 +16,8 @@ from tests.infra.templates import Synthesised
 
 ACCOUNT = "111122223333"
 
-Kind = Literal["identity", "resource", "trust", "ceiling"]
+Kind = Literal["identity", "resource", "trust", "boundary"]
+"""A boundary allows nobody anything: it says how far what others allow may reach, as a VPC endpoint's policy does."""
 Templates = Mapping[str, Mapping[str, Any]]
 
 # Resources whose ARN is not arn:aws:{service}:{region}:{account}:{name}.
@@ -32,6 +33,8 @@ _ARNS = {
     "AWS::IAM::ManagedPolicy": "arn:aws:iam::{account}:policy/{name}",
 }
 _NAMES = ("BucketName", "TableName", "QueueName", "TopicName", "FunctionName", "LogGroupName", "RoleName", "Name")
+_BOUNDARIES = {"AWS::EC2::VPCEndpoint"}
+_ARN_ATTRIBUTES = {"Arn", "TopicArn", "QueueArn", "TableArn", "DBProxyArn", "DBInstanceArn", "BackupVaultArn"}
 _REF_IS_ARN = {"AWS::SNS::Topic", "AWS::SecretsManager::Secret", "AWS::IAM::ManagedPolicy"}
 
 
@@ -93,14 +96,21 @@ class Policies:
 
 
 def read(stage: Synthesised) -> Policies:
-    return read_templates(stage.templates, stage.config.region, stage.config.names.named(""))
+    return references(stage).policies()
+
+
+def references(stage: Synthesised) -> References:
+    """What the references of its templates will be."""
+    return References(stage.templates, stage.config.region, stage.config.names.named(""))
 
 
 def read_templates(templates: Templates, region: str = "eu-west-1", prefix: str = "") -> Policies:
-    return _Reader(templates, region, prefix).policies()
+    return References(templates, region, prefix).policies()
 
 
-class _Reader:
+class References:
+    """Templates whose references are told as the names and ARNs that they will be."""
+
     def __init__(self, templates: Templates, region: str, prefix: str) -> None:
         self._templates, self._region, self._prefix = templates, region, prefix
         self._exports = {
@@ -167,11 +177,10 @@ class _Reader:
         of: Kind = "resource"
         if "AssumeRolePolicyDocument" in path:
             of = "trust"
+        elif kind in _BOUNDARIES:
+            of = "boundary"
         elif kind.startswith("AWS::IAM::"):
             of = "identity"
-        elif kind == "AWS::EC2::VPCEndpoint":
-            # What may pass there; it lets nobody do anything.
-            of = "ceiling"
         return Statement(
             kind=of,
             holder=holder,
@@ -235,11 +244,8 @@ class _Reader:
                 return str(separator).join(self.text(part, stack) for part in parts)
             case {"Ref": str(name)}:
                 return self._ref(name, stack)
-            case {"Fn::GetAtt": [str(id), "MasterUserSecret.SecretArn"]}:
-                # As RDS names the secret that it keeps for a database.
-                return f"arn:aws:secretsmanager:{self._region}:{ACCOUNT}:secret:rds!db-{id}-AbCdEf"
             case {"Fn::GetAtt": [str(id), str(attribute)]}:
-                return self._arn(stack, id) if attribute.endswith("Arn") else f"<{id}.{attribute}>"
+                return self._arn(stack, id) if attribute in _ARN_ATTRIBUTES else f"<{id}.{attribute}>"
             case {"Fn::ImportValue": name} if self.text(name, stack) in self._exports:
                 return self.text(*self._exports[self.text(name, stack)])
             case {"Fn::Sub": str(text)}:

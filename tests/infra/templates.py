@@ -72,11 +72,11 @@ def synthesise(
     app = cdk.App(context=dict(context) if stages is None else {**context, "stages": stages}, outdir=str(outdir))
     built = add_stages(app)
     assembly = app.synth()
-    configured = {config.name: config for config in parse(context["pousada"])}
-    return {stage.node.id: _read(configured[stage.node.id], stage, assembly) for stage in built}
+    return {stage.node.id: read_stage(stage, assembly) for stage in built}
 
 
-def _read(config: StageConfig, stage: PousadaStage, assembly: cx_api.CloudAssembly) -> Synthesised:
+def read_stage(stage: PousadaStage, assembly: cx_api.CloudAssembly) -> Synthesised:
+    config = stage.config
     nested = assembly.get_nested_assembly(stage.artifact_id)
     templates = {stack.stack_name.removeprefix(config.names.stack("")): stack.template for stack in nested.stacks}
     return Synthesised(config, stage, nested, templates)

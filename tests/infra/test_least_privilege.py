@@ -1,6 +1,7 @@
 """Least privilege, proved: every policy of every stage is walked, whatever resource it belongs to.
 
-The rules and their tables are in privilege.py. Each rule has a fault planted for it, so that it can be seen to look.
+The rules and their tables are in privilege.py and privilege_of_data.py. Each rule has a fault planted, so that it
+can be seen to look.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra import privilege
+from tests.infra import privilege, privilege_of_data
 from tests.infra.policies import ACCOUNT, Policies, read, read_templates
 from tests.infra.privilege import Rule
 from tests.infra.simulator import covers, may, overlap
@@ -22,16 +23,17 @@ RULES: tuple[Rule, ...] = (
     privilege.no_wildcard_in_an_action,
     privilege.no_resource_left_open,
     privilege.only_named_policies_of_aws,
-    privilege.a_secret_is_read_by_whom_it_serves,
-    privilege.raw_objects_are_put_by_the_landers,
-    privilege.raw_is_read_and_landed_and_nothing_else,
-    privilege.nobody_destroys_raw,
+    privilege_of_data.a_secret_is_read_by_whom_it_serves,
+    privilege_of_data.raw_objects_are_put_by_the_landers,
+    privilege_of_data.raw_is_read_and_landed_and_nothing_else,
+    privilege_of_data.nobody_destroys_raw,
+    privilege_of_data.who_encrypts_writes,
     privilege.roles_are_passed_by_whom_it_is_said,
     privilege.a_function_is_called_by_one_source,
     privilege.nothing_is_open_to_everybody,
     privilege.a_service_comes_in_for_this_account,
+    privilege.a_way_out_leads_to_this_account,
     privilege.a_role_trusts_one_service,
-    privilege.an_endpoint_leads_to_this_account,
 )
 by_name = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 
@@ -61,21 +63,23 @@ def test_the_walk_reaches_every_role_function_and_resource_policy(stage: Synthes
 def test_what_the_tables_say_is_so(policies: dict[str, Policies]):
     """Else a rule could hold because nobody may do anything, or because names have changed."""
     for walked in policies.values():
-        raw = privilege.raw_bucket(walked)
-        for lander, folders in privilege.LANDS.items():
+        raw = privilege_of_data.raw_bucket(walked)
+        for lander, folders in privilege_of_data.LANDS.items():
             assert may(walked, lander, "s3:PutObject", f"{raw}/{folders}")
             assert not may(walked, lander, "s3:GetObject", f"{raw}/*")
-        for reader in privilege.READS_RAW:
-            assert may(walked, reader, "s3:GetObject", f"{raw}/any/key")
-        assert privilege.kinds_of_secrets_read(walked) == _served(walked)
+        for reader, actions in privilege_of_data.READS_RAW.items():
+            if reader in walked.holders():
+                assert may(walked, reader, "s3:GetObject", f"{raw}/any/key") is ("s3:GetObject" in actions)
         assert {arn for _, arn in walked.managed} == privilege.AWS_POLICIES.keys()
 
 
-def _served(walked: Policies) -> dict[str, frozenset[str]]:
-    """Of what the tables allow, what there is in the stage: on AWS a login by IAM, and the owner's own secret."""
-    elsewhere = {"owner"} if walked.prefix == "pousada-local-" else {"database"}
-    served = {holder: kinds - elsewhere for holder, kinds in privilege.SERVES.items()}
-    return {holder: kinds for holder, kinds in served.items() if kinds}
+def test_who_serves_a_secret_can_read_it_on_some_target(policies: dict[str, Policies]):
+    read_somewhere: dict[str, frozenset[str]] = {}
+    for walked in policies.values():
+        for holder, kinds in privilege_of_data.kinds_of_secrets_read(walked).items():
+            read_somewhere[holder] = read_somewhere.get(holder, frozenset()) | kinds
+    there = {holder for walked in policies.values() for holder in walked.holders()}
+    assert read_somewhere == {holder: kinds for holder, kinds in privilege_of_data.SERVES.items() if holder in there}
 
 
 # -- Planted faults --------------------------------------------------------------------------------
@@ -183,93 +187,109 @@ FAULTS: dict[str, tuple[Rule, Policies]] = {
         bare(Admin=role(trusting(), ManagedPolicyArns=["arn:aws:iam::aws:policy/AdministratorAccess"])),
     ),
     "another kind of secret": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("secretsmanager:GetSecretValue", f"{SECRET}hostpms/*/oauth-credentials-??????")),
     ),
     "every kind of a vendor's secrets": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("secretsmanager:GetSecretValue", f"{SECRET}hostpms/*")),
     ),
     "the database's secret": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("secretsmanager:GetSecretValue", f"{SECRET}pousada/bare/database-??????")),
     ),
     "a reader's secret beside the database's": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("secretsmanager:GetSecretValue", f"{SECRET}pousada/bare/database*"), function="apply"),
     ),
     "many secrets at a time": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("secretsmanager:BatchGetSecretValue", f"{SECRET}hostpms/x/webhook-secret"), function="manifest"),
     ),
     "the hotels' secrets without a key": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("dynamodb:GetItem", HOTEL_SECRETS)),
     ),
     "another kind of key": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("dynamodb:GetItem", HOTEL_SECRETS, **keyed("hostpms/*/oauth-credentials"))),
     ),
     "one right key and one wrong": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("dynamodb:GetItem", HOTEL_SECRETS, **keyed("hostpms/*/webhook-secret", "hostpms/*"))),
     ),
     "a scan, to which keys do not apply": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("dynamodb:Scan", HOTEL_SECRETS, **keyed("hostpms/*/webhook-secret"))),
     ),
     "an index of the hotels' secrets": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("dynamodb:Query", f"{HOTEL_SECRETS}/index/by-age")),
     ),
     "tables of any name": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("dynamodb:GetItem", TABLE.replace("integrations", "*"))),
     ),
     "the key of the secrets": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(
             allowing("kms:Decrypt", "arn:aws:kms:eu-west-1:111122223333:key/pousada-bare-secrets"), function="manifest"
         ),
     ),
     "landing by one who does not": (
-        privilege.raw_objects_are_put_by_the_landers,
+        privilege_of_data.raw_objects_are_put_by_the_landers,
         bare(allowing("s3:PutObject", f"{RAW}/*/webhooks/*"), function="manifest"),
     ),
     "landing outside one's folders": (
-        privilege.raw_objects_are_put_by_the_landers,
+        privilege_of_data.raw_objects_are_put_by_the_landers,
         bare(allowing("s3:PutObject", f"{RAW}/*")),
     ),
     "landing in buckets that begin so": (
-        privilege.raw_objects_are_put_by_the_landers,
+        privilege_of_data.raw_objects_are_put_by_the_landers,
         bare(allowing("s3:PutObject", "arn:aws:s3:::pousada-bare-r*")),
     ),
     "landing by the bucket's policy": (
-        privilege.raw_objects_are_put_by_the_landers,
+        privilege_of_data.raw_objects_are_put_by_the_landers,
         bare(Raw=guarding("AWS::S3::BucketPolicy", {**SOMEBODY_ELSE, "Action": "s3:PutObject"})),
     ),
     "reading raw by one who does not": (
-        privilege.raw_is_read_and_landed_and_nothing_else,
+        privilege_of_data.raw_is_read_and_landed_and_nothing_else,
         bare(allowing("s3:GetObject", f"{RAW}/*"), function="manifest"),
     ),
     "an access list on raw": (
-        privilege.raw_is_read_and_landed_and_nothing_else,
+        privilege_of_data.raw_is_read_and_landed_and_nothing_else,
         bare(allowing("s3:PutObjectAcl", f"{RAW}/*/webhooks/*")),
     ),
-    "deleting raw objects": (privilege.nobody_destroys_raw, bare(allowing("s3:DeleteObject", f"{RAW}/*/webhooks/*"))),
+    "deleting raw objects": (
+        privilege_of_data.nobody_destroys_raw,
+        bare(allowing("s3:DeleteObject", f"{RAW}/*/webhooks/*")),
+    ),
     "deleting versions of raw objects": (
-        privilege.nobody_destroys_raw,
+        privilege_of_data.nobody_destroys_raw,
         bare(allowing("s3:DeleteObjectVersion", f"{RAW}/a/b/c")),
     ),
     "deleting in any bucket of the stage": (
-        privilege.nobody_destroys_raw,
+        privilege_of_data.nobody_destroys_raw,
         bare(allowing("s3:DeleteObject", "arn:aws:s3:::pousada-bare-*/*")),
     ),
-    "a lifecycle that deletes": (privilege.nobody_destroys_raw, bare(allowing("s3:PutLifecycleConfiguration", RAW))),
-    "another policy for the raw bucket": (privilege.nobody_destroys_raw, bare(allowing("s3:PutBucketPolicy", RAW))),
+    "a lifecycle that deletes": (
+        privilege_of_data.nobody_destroys_raw,
+        bare(allowing("s3:PutLifecycleConfiguration", RAW)),
+    ),
+    "another policy for the raw bucket": (
+        privilege_of_data.nobody_destroys_raw,
+        bare(allowing("s3:PutBucketPolicy", RAW)),
+    ),
     "deleting what raw is encrypted with": (
-        privilege.nobody_destroys_raw,
+        privilege_of_data.nobody_destroys_raw,
         bare(allowing("kms:ScheduleKeyDeletion", "arn:aws:kms:eu-west-1:111122223333:key/pousada-bare-data")),
+    ),
+    "encrypting by one who writes nothing": (
+        privilege_of_data.who_encrypts_writes,
+        bare(
+            allowing("dynamodb:Scan", TABLE),
+            allowing("kms:GenerateDataKey", "arn:aws:kms:eu-west-1:111122223333:key/pousada-bare-data"),
+        ),
     ),
     "passing a role": (
         privilege.roles_are_passed_by_whom_it_is_said,
@@ -311,6 +331,25 @@ FAULTS: dict[str, tuple[Rule, Policies]] = {
         privilege.nothing_is_open_to_everybody,
         bare(Theirs=role(trusting(Principal={"AWS": "arn:aws:iam::999999999999:root"}))),
     ),
+    "an endpoint to everybody's buckets": (
+        privilege.a_way_out_leads_to_this_account,
+        bare(Endpoint=guarding("AWS::EC2::VPCEndpoint", allowing("*", "*", Principal={"AWS": "*"}))),
+    ),
+    "interfaces in any region": (
+        privilege.no_resource_left_open,
+        bare(allowing("ec2:CreateNetworkInterface", f"arn:aws:ec2:*:{ACCOUNT}:*/*")),
+    ),
+    "another action on what has no name yet": (
+        privilege.no_resource_left_open,
+        bare(allowing("ec2:RunInstances", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:*/*")),
+    ),
+    "the database owner's secret": (
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
+        bare(
+            allowing("secretsmanager:GetSecretValue", {"Fn::GetAtt": ["Server", "MasterUserSecret.SecretArn"]}),  # type: ignore[arg-type]
+            function="apply",
+        ),
+    ),
     "events of any account": (
         privilege.a_service_comes_in_for_this_account,
         bare(Queue=guarding("AWS::SQS::QueuePolicy", {**FROM_EVENTS, "Resource": QUEUE})),
@@ -322,10 +361,6 @@ FAULTS: dict[str, tuple[Rule, Policies]] = {
     "two services": (
         privilege.a_role_trusts_one_service,
         bare(Both=role(trusting(Principal={"Service": ["lambda.amazonaws.com", "glue.amazonaws.com"]}))),
-    ),
-    "an endpoint to any bucket": (
-        privilege.an_endpoint_leads_to_this_account,
-        bare(Endpoint=of("AWS::EC2::VPCEndpoint", PolicyDocument={"Statement": [{**EVERYBODY, "Resource": "*"}]})),
     ),
     "a role for a person": (
         privilege.a_role_trusts_one_service,
@@ -349,13 +384,16 @@ def test_every_rule_has_a_fault_planted_and_passes_what_is_in_order(rule: Rule):
         allowing(["dynamodb:GetItem", "dynamodb:Query"], HOTEL_SECRETS, **keyed("hostpms/*/webhook-secret")),
         allowing("dynamodb:Scan", TABLE),
         allowing("xray:PutTraceSegments", "*"),
+        allowing("ec2:CreateNetworkInterface", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:*/*"),
         {"Effect": "Deny", "Action": "s3:*", "Resource": "*"},
     ]
     scheduled = {"Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}}
+    within = {"Condition": {"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}}}
     source = {"Fn::Join": ["", ["arn:aws:execute-api:eu-west-1:", {"Ref": "AWS::AccountId"}, ":api/*"]]}
     in_order = bare(
         *allowed,
         Schedule=role(trusting("scheduler.amazonaws.com", **scheduled)),
+        Endpoint=guarding("AWS::EC2::VPCEndpoint", allowing("*", "*", Principal="*", **within)),
         Calls=of("AWS::Lambda::Permission", **CALLING, SourceArn=source),
     )
     assert rule(in_order) == []
@@ -421,4 +459,4 @@ def test_references_across_stacks_are_followed():
     policy = of("AWS::IAM::Policy", Roles=[{"Ref": "Role"}], PolicyDocument={"Statement": [deleting]})
     importing = {"Resources": {"Policy": policy, "Role": role(trusting())}}
     walked = read_templates({"storage": exporting, "other": importing}, prefix="pousada-bare-")
-    assert privilege.nobody_destroys_raw(walked) == [f"other/Role: s3:DeleteObject on {RAW}/*"]
+    assert privilege_of_data.nobody_destroys_raw(walked) == [f"other/Role: s3:DeleteObject on {RAW}/*"]

@@ -141,6 +141,18 @@ def test_an_answer_that_is_none_is_no_pass(read: Callable[[Said], Report]) -> No
         read(Said("", "unrecognised arguments", 2))
 
 
+def test_a_template_that_cannot_be_read_at_all_is_a_finding() -> None:
+    whole = {**CFN_LINT[0], "Location": {"Path": None}, "Rule": {"Id": "E0000"}}
+    (found,) = findings.read_cfn_lint(Said(json.dumps([whole]))).findings
+    assert found.where == f"{SHORT}:"
+
+
+def test_an_answer_of_another_shape_is_no_pass(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, json.dumps({"verdict": "fine"}))
+    for name in SCANNERS:
+        assert scanners.scan(name, scene).findings, name
+
+
 def test_pins_are_counted_where_all_are_in_order() -> None:
     said = Said("", "INFO:pip_audit._audit:Dry run: would have audited 121 packages\n")
     assert findings.read_pins(said) == Report(121, ())
