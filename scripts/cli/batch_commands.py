@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +14,7 @@ from scripts.cli.queues import Queue
 from scripts.cli.stage import Options, Stage
 from scripts.cli.waiting import Patience
 from shared.errors import Misconfigured, NotFound
+from shared.pipeline import raw_keys
 from shared.pipeline.manifest import PENDING
 from shared.pipeline.poll_orders import PollOrder
 from shared.pipeline.raw_walk import objects_under
@@ -163,22 +164,33 @@ def replay(
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what came on this day (UTC) or later.")
     ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what came on this day (UTC) or earlier.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the keys and send nothing.")] = False,
 ) -> None:
     """Send raw objects through the pipeline again: after a mended mapping, or to rebuild what was lost.
 
-    Both paths take them, live and batch. Rows that are as new already stay as they are. Needs no vendor.
+    Both paths take them, live and batch. Rows that are as new already stay as they are. Needs no vendor. How to build a
+    whole database anew: docs/rebuild.md.
 
     **Example**: `scripts/pousada replay --prefix hostpms/PT-LIS-001/polling/booking/ --since 2026-03-01 --dry-run`
     """
     options: Options = context.obj
     stage = options.open()
     objects = objects_under(stage.raw_lake, prefix, since.date() if since else None)
+    if until:
+        objects = _not_after(until.date(), objects)
     if dry_run:
         for found in objects:
             typer.echo(found.key)
         return
     send_again(stage, list(objects))
+
+
+def _not_after(last: date, objects: Iterable[RawObject]) -> Iterator[RawObject]:
+    """What has no day in its key is of every day."""
+    return (found for found in objects if (raw_keys.day_of(found.key) or last) <= last)
 
 
 def send_again(stage: Stage, objects: Sequence[RawObject]) -> None:

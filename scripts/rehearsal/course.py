@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from time import monotonic
 from typing import Any
 
@@ -55,6 +56,11 @@ class Rebuild:
         """The batch path's share: all of them, and what is too large for the live path by it alone."""
         with self._timed("etl"):
             self._pousada("etl", "--wait")
+
+    def audit(self, since: date) -> None:
+        """Every raw record is accounted for, or it raises."""
+        with self._timed("audit"):
+            self._pousada("audit", "--since", str(since), "--grace", "0")
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:

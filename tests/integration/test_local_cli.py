@@ -392,6 +392,9 @@ def test_a_dry_replay_lists_keys_and_sends_nothing(
 
     assert result.stdout.split() == [quarantined]
     assert operator.run("replay", "--prefix", "hostpms/", "--since", "2026-03-02", "--dry-run").stdout == ""
+    assert operator.run("replay", "--prefix", "hostpms/", "--until", "2026-02-28", "--dry-run").stdout == ""
+    day = ("--since", "2026-03-01", "--until", "2026-03-01")
+    assert operator.run("replay", "--prefix", "hostpms/", *day, "--dry-run").stdout.split() == [quarantined]
     assert messages(NAMES.live_queue) == []
 
 

@@ -9,12 +9,16 @@ import shlex
 import types
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
 import typer
+from botocore import xform_name
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 from lambdas.webhook.landing import Result
 from scripts import documentation
@@ -124,6 +128,48 @@ def parse(words_: list[str]) -> None:
 def test_a_command_line_with_an_unknown_option_would_be_found() -> None:
     with pytest.raises(Exception, match="No such option"):
         parse(["poll", "--hotel", "PT-LIS-001"])
+
+
+# What the AWS command line itself takes, beside what an operation of the API does.
+AWS_CLI_OPTIONS = {"output", "query"}
+AWS_CLI_NAMES = {"deploy": "codedeploy"}
+
+
+@pages
+def test_every_line_for_the_aws_command_line_is_one_that_aws_takes(page: Path) -> None:
+    for service, operation, options in aws_lines(page.read_text(encoding="utf-8")):
+        model = described(AWS_CLI_NAMES.get(service, service))
+        operations = {xform_name(name, "-"): name for name in model.operation_names}
+        assert operation in operations, f"aws {service} {operation}"
+        shape = model.operation_model(operations[operation]).input_shape
+        taken = {xform_name(name, "-") for name in shape.members} if shape else set()
+        assert options - taken - AWS_CLI_OPTIONS == set(), f"aws {service} {operation}"
+
+
+def aws_lines(text: str) -> Iterator[tuple[str, str, set[str]]]:
+    """Service, operation, and the options' names without ``--`` and ``--no-``; of code blocks and of running text."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    spans = re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    for line in [*lines, *(span.replace("\n", " ") for span in spans)]:
+        bare = re.sub(r"'[^']*'|\"[^\"]*\"", "VALUE", line).partition(" | ")[0]
+        for service, operation, rest in re.findall(r"\baws ([a-z][a-z0-9]*) ([a-z][-a-z0-9]*)(.*)", bare):
+            if service != "s3":  # whose commands are the command line's own
+                yield service, operation, set(re.findall(r" --(?:no-)?([a-z][-a-z0-9]*)", rest))
+
+
+@cache
+def described(service: str) -> ServiceModel:
+    """As AWS tells botocore."""
+    return ServiceModel(Loader().load_service_model(service, "service-2"))
+
+
+def test_an_option_that_aws_does_not_take_would_be_found() -> None:
+    ((service, operation, options),) = aws_lines("`aws lambda update-alias --alias live`")
+
+    assert (service, operation) == ("lambda", "update-alias")
+    shape = described("lambda").operation_model("UpdateAlias").input_shape
+    assert options - {xform_name(name, "-") for name in shape.members} == {"alias"}
 
 
 # -- README ----------------------------------------------------------------------------------------
