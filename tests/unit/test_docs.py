@@ -132,7 +132,7 @@ def test_a_command_line_with_an_unknown_option_would_be_found() -> None:
 
 # What the AWS command line itself takes, beside what an operation of the API does.
 AWS_CLI_OPTIONS = {"output", "query"}
-AWS_CLI_NAMES = {"deploy": "codedeploy"}
+AWS_CLI_NAMES = {"deploy": "codedeploy", "s3api": "s3"}
 
 
 @pages
@@ -148,9 +148,9 @@ def test_every_line_for_the_aws_command_line_is_one_that_aws_takes(page: Path) -
 
 def aws_lines(text: str) -> Iterator[tuple[str, str, set[str]]]:
     """Service, operation, and the options' names without ``--`` and ``--no-``; of code blocks and of running text."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    spans = re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    spans = re.findall(r"`([^`]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL))
     for line in [*lines, *(span.replace("\n", " ") for span in spans)]:
         bare = re.sub(r"'[^']*'|\"[^\"]*\"", "VALUE", line).partition(" | ")[0]
         for service, operation, rest in re.findall(r"\baws ([a-z][a-z0-9]*) ([a-z][-a-z0-9]*)(.*)", bare):
