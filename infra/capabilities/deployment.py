@@ -19,6 +19,7 @@ from infra.capabilities.function import PousadaFunction
 from infra.capabilities.permissions import allow
 from infra.config import AT_ONCE, Shift, StageConfig
 from infra.target import Target
+from shared.names import LIVE_ALIAS
 
 MINUTE = Duration.minutes(1)
 _MINUTES_LOOKED_AT = 3
@@ -95,13 +96,14 @@ class GradualShift(Construct):
             # As it is: CDK would add AWS's managed policy, which reads any object and moves any function's alias.
             role=role.without_policy_updates(),
         )
-        group.node.add_dependency(role)
+        group.node.add_dependency(role.node.find_child("DefaultPolicy"))
 
     def _role(self, function: PousadaFunction) -> iam.Role:
         mine = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
         trusted = iam.ServicePrincipal("codedeploy.amazonaws.com").with_conditions(mine)
         role = iam.Role(self, "Role", assumed_by=trusted)
-        moved = [function.function.function_arn, function.alias.function_arn]
+        # By name: the alias waits for its deployment group, which waits for this policy.
+        moved = [function.function.function_arn, f"{function.function.function_arn}:{LIVE_ALIAS}"]
         allow(role, "lambda:GetAlias", "lambda:UpdateAlias", "lambda:GetProvisionedConcurrencyConfig", on=moved)
         alarms = Stack.of(self).format_arn(
             service="cloudwatch", resource="alarm", resource_name="*", arn_format=ArnFormat.COLON_RESOURCE_NAME

@@ -76,6 +76,15 @@ def test_in_development_every_function_takes_over_at_once(every_stage: dict[str,
     assert not [alias for alias in dev.resources("AWS::Lambda::Alias").values() if "UpdatePolicy" in alias]
 
 
+def test_nothing_that_a_deployment_group_waits_for_waits_for_the_alias(prod: Synthesised):
+    """The alias itself waits for the group: CloudFormation would refuse the circle."""
+    for id, group in prod.resources("AWS::CodeDeploy::DeploymentGroup").items():
+        template = prod.templates[id.partition("/")[0]]["Resources"]
+        waited_for = [json.dumps(group), *(json.dumps(template[name]) for name in group["DependsOn"])]
+        assert "Policy" in " ".join(group["DependsOn"])
+        assert not [text for text in waited_for if "Aliaslive" in text]
+
+
 def test_a_deployment_is_rolled_back_where_it_fails_is_stopped_or_an_alarm_rings(prod: Synthesised):
     for group in _groups(prod):
         assert group["AutoRollbackConfiguration"] == {
