@@ -93,7 +93,7 @@ class GradualShift(Construct):
             ),
             alarms=alarms,
             auto_rollback=codedeploy.AutoRollbackConfig(stopped_deployment=True),
-            # As it is: CDK would add AWS's managed policy, which reads any object and moves any function's alias.
+            # As it is: CDK would add AWS's managed policy, which moves any function's alias and reads from any bucket.
             role=role.without_policy_updates(),
         )
         group.node.add_dependency(role.node.find_child("DefaultPolicy"))
