@@ -34,6 +34,7 @@ BUDGETS = {
     "etl": Budget(200, 3.2, (LAYER, ARROW), ("glue_jobs",)),
     "manifest": Budget(40, 1.0),
     "poller": Budget(40, 1.2),
+    "watch": Budget(40, 1.5),
     "webhook": Budget(40, 1.5),
 }
 _RUNS = 3

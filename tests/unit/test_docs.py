@@ -33,6 +33,7 @@ from shared.pipeline import audit, rules
 from shared.pipeline.transform import map_payload
 from shared.storage.processed_lake import parquet_key
 from shared.vendors.hostpms import api, payloads, statuses, webhook, words
+from tests.emitted import emitted
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -282,15 +283,34 @@ def test_the_runbook_has_a_section_for_every_dead_letter_queue(queue: str) -> No
     assert f"dead-letters-{queue.strip('-')}" in anchors(RUNBOOK)
 
 
-def test_the_runbook_lists_every_metric_and_no_other() -> None:
+UNITS = {"Count": "count", "Milliseconds": "milliseconds", "Percent": "percent", "None": "minutes"}
+
+
+def test_the_runbook_lists_every_metric_as_it_is_counted_and_no_other() -> None:
+    dimensions: dict[tuple[str, str], set[frozenset[str]]] = {}
+    for one in emitted():
+        dimensions.setdefault((one.name, UNITS[one.unit]), set()).add(one.dimensions - {"service"})
+    rows = [line.strip("|").split("|") for line in RUNBOOK.partition("\n## Metrics\n")[2].splitlines() if "| `" in line]
+    listed = {(coded(row[0])[0], row[1].strip()): _dimensions(row[2].strip()) for row in rows if len(row) == 4}
+
+    assert listed == dimensions
+
+
+def _dimensions(cell: str) -> set[frozenset[str]]:
+    if cell == "with and without vendor":
+        return {frozenset(), frozenset({"vendor"})}
+    return {frozenset(cell.split(", ")) - {""}}
+
+
+def test_every_metric_that_the_code_names_was_counted_for_that() -> None:
     counted = {f"Delivery{result.capitalize()}" for result in get_args(Result)}
-    for tree in sources("lambdas"):
+    for tree in sources("lambdas", "glue_jobs"):
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-            if name in ("add_metric", "_count") and isinstance(call.args[0], ast.Constant):
+            if name in ("add_metric", "_count", "_datum") and isinstance(call.args[0], ast.Constant):
                 counted.add(str(call.args[0].value))
 
-    assert {coded(row[0])[0] for row in table_below(RUNBOOK, "## Metrics")} == counted
+    assert {one.name for one in emitted()} == counted
 
 
 # -- Local target ----------------------------------------------------------------------------------

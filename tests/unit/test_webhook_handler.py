@@ -60,7 +60,9 @@ def test_each_refusal_has_its_status_and_its_reason_in_log_and_metrics(
         ("WARNING", "delivery refused", reason)
     ]
     vendor = "unknown" if reason in ("unknown_vendor", "not_a_proxy_event") else "hostpms"
-    assert function.metrics == [{"DeliveryRefused": [1.0], "reason": reason, "vendor": vendor, "service": "pousada"}]
+    refused = {"DeliveryRefused": [1.0], "reason": reason, "vendor": vendor, "service": "pousada"}
+    of_signatures = [{"SignatureRefused": [1.0], "service": "pousada"}] if status == 401 else []
+    assert function.metrics == [*of_signatures, refused]
 
 
 def test_a_stranger_is_not_told_why(function: Function) -> None:

@@ -1,0 +1,442 @@
+"""Alarms, topics and dashboards: that each rings when it must, on what is really counted, and has its page."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+
+from infra.alarms import COMPOSITES, MOST_METRICS, alarms
+from infra.alarms.definition import OURS, Alarm
+from infra.capabilities.dashboards import ENTITIES, WIDTH
+from infra.capabilities.topics import Topics
+from infra.config import Polling, StageConfig
+from infra.target import AWS
+from shared.names import Names
+from tests.emitted import emitted
+from tests.infra.templates import CONFIGURED, REPOSITORY, Resource, Synthesised
+
+pytestmark = pytest.mark.infra
+
+PAGES = REPOSITORY / "docs" / "runbook"
+(PROD,) = (config for config in CONFIGURED if config.name == "prod-eu-west-1")
+FUNCTIONS = [PROD.names.function(path.parent.name) for path in (REPOSITORY / "lambdas").glob("*/__init__.py")]
+TABLE = {alarm.name: alarm for alarm in alarms(PROD, FUNCTIONS)}
+EVERY_NAME = [*TABLE, *(composite.name for composite in COMPOSITES)]
+
+# AWS's own, as its services' guides list them: namespace, names, dimensions.
+FUNCTION, QUEUE, API = {"FunctionName"}, {"QueueName"}, {"ApiName", "Stage"}
+OF_AWS: list[tuple[str, set[str], set[str]]] = [
+    ("AWS/ApiGateway", {"Latency", "Count", "4XXError", "5XXError"}, API),
+    ("AWS/Lambda", {"Duration", "Errors", "Throttles", "Invocations", "ConcurrentExecutions"}, FUNCTION),
+    ("AWS/Lambda", {"ConcurrentExecutions"}, set()),
+    ("AWS/SQS", {"ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "NumberOfMessagesSent"}, QUEUE),
+    ("AWS/RDS", {"CPUUtilization", "DatabaseConnections", "FreeStorageSpace"}, {"DBInstanceIdentifier"}),
+    ("AWS/DynamoDB", {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"}, {"TableName"}),
+    ("AWS/S3", {"BucketSizeBytes"}, {"BucketName", "StorageType"}),
+    ("AWS/Logs", {"IncomingBytes"}, {"LogGroupName"}),
+    ("AWS/Billing", {"EstimatedCharges"}, {"Currency"}),
+]
+OF_ROTATION = ("SecretAgeDays", frozenset({"service", "vendor", "kind"}))
+"""Counted by the function that rotates secrets."""
+
+
+def is_counted(namespace: str, name: str, dimensions: Mapping[str, str]) -> bool:
+    """Whether such a metric is ever given."""
+    names = frozenset(dimensions)
+    if namespace == OURS:
+        return (name, names) in {(one.name, one.dimensions) for one in emitted()} | {OF_ROTATION}
+    return any(space == namespace and name in known and names == of for space, known, of in OF_AWS)
+
+
+def made(stage: Synthesised) -> dict[str, Resource]:
+    prefix = stage.config.names.named("")
+    found = {**stage.properties("AWS::CloudWatch::Alarm"), **stage.properties("AWS::CloudWatch::CompositeAlarm")}
+    return {properties["AlarmName"].removeprefix(prefix): properties for properties in found.values()}
+
+
+def topic(stage: Synthesised, name: str) -> dict[str, str]:
+    topics = stage.properties("AWS::SNS::Topic")
+    (id,) = (id for id, properties in topics.items() if properties["TopicName"] == stage.config.names.named(name))
+    return {"Ref": id.partition("/")[2]}
+
+
+# -- What is asked for -------------------------------------------------------------------------------
+
+ASKED_FOR = [
+    ("webhook-slow", "warn", 1000, 15),
+    ("webhook-errors", "page", 0.05, 10),
+    ("polling-failing", "page", 1, 5),
+    ("etl-slow", "warn", 15 * 60_000, 5),
+    ("sync-lag-warning", "warn", 30, 5),
+    ("sync-lag", "page", 120, 5),
+    ("integration-down", "page", 0, 5),
+    ("sync-failures", "page", 10, 15),
+    ("validation-errors", "warn", 1, 60),
+    ("database-cpu", "warn", 80, 15),
+    ("database-storage", "warn", 20 * 1024**3 / 5, 15),
+    ("function-errors", "page", 10, 5),
+    ("dead-letters", "page", 0, 5),
+    ("quarantine-growing", "warn", 10, 60),
+    ("signatures-refused", "page", 10, 15),
+    ("raw-unbatched", "page", 0, 120),
+    ("audit-findings", "page", 0, 60),
+    ("audit-missing", "page", 1, 24 * 60),
+    ("secrets-old", "warn", 97, 24 * 60),
+    ("watch-silent", "page", 1, 15),
+]
+
+
+@pytest.mark.parametrize(("name", "severity", "threshold", "minutes"), ASKED_FOR)
+def test_an_alarm_rings_from_where_it_was_asked_to(name: str, severity: str, threshold: float, minutes: int):
+    alarm = TABLE[name]
+    assert (alarm.severity, alarm.threshold, alarm.minutes * alarm.periods) == (severity, threshold, minutes)
+
+
+def test_every_alarm_of_the_table_is_made_and_no_other(stage: Synthesised):
+    composites = {composite.name for composite in COMPOSITES} if stage.config.target == "aws" else set()
+    assert made(stage).keys() == TABLE.keys() | composites
+
+
+@pytest.mark.parametrize("alarm", TABLE.values(), ids=TABLE)
+def test_every_alarm_is_on_what_is_really_counted(alarm: Alarm):
+    assert [m for m in alarm.metrics if not is_counted(m.namespace, m.name, m.dimensions)] == []
+
+
+def test_a_metric_with_other_dimensions_is_not_taken_for_counted():
+    assert is_counted(OURS, "DeadLetters", {"service": "pousada"})
+    assert not is_counted(OURS, "DeadLetters", {})
+    assert not is_counted(OURS, "AuditFindings", {"service": "pousada"})
+    assert not is_counted("AWS/Lambda", "Errors", {})
+
+
+def test_an_alarm_says_what_it_means_and_where_its_page_is(stage: Synthesised):
+    for name, properties in made(stage).items():
+        sentence, _, page = properties["AlarmDescription"].rpartition(" ")
+        assert sentence.endswith(".")
+        assert sentence.count(". ") == 0
+        assert page == f"{stage.config.observability.runbook_url}/{name}.md"
+
+
+def test_an_alarm_tells_its_own_topic_of_the_way_in_and_of_the_way_out(stage: Synthesised):
+    for name, properties in made(stage).items():
+        alarm = TABLE.get(name)
+        through_another = alarm and alarm.cause and stage.config.target == "aws"
+        own = topic(stage, "mail" if alarm and alarm.severity == "warn" else "page")
+        told = [properties.get("AlarmActions"), properties.get("OKActions")]
+        assert told == ([None, None] if through_another else [[own], [own]]), name
+
+
+# -- Missing data --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alarm", TABLE.values(), ids=TABLE)
+def test_silence_is_treated_deliberately(alarm: Alarm, prod: Synthesised):
+    assert made(prod)[alarm.name]["TreatMissingData"] == alarm.missing
+    assert len(alarm.why.split()) >= 6, "no reason"
+
+
+def test_only_what_is_there_to_notice_silence_rings_at_it():
+    assert {alarm.name for alarm in TABLE.values() if alarm.missing == "breaching"} == {"watch-silent", "audit-missing"}
+
+
+def test_an_alarm_on_a_gauge_stays_as_it_was_while_the_watch_is_silent():
+    of_watch = {one.name for one in emitted() if one.name in GAUGES}
+    assert of_watch == GAUGES
+    for alarm in TABLE.values():
+        if not alarm.expression and alarm.metrics[0].name in GAUGES and alarm.name != "watch-silent":
+            assert alarm.missing == "ignore"
+
+
+GAUGES = {
+    *("WatchedHotels", "IntegrationsDown", "PollsFailingInARow", "SyncFailurePercent", "SyncLagMinutes"),
+    *("DeadLetters", "OldestPendingManifestMinutes", "RawObjectsUnbatched"),
+}
+
+# -- Metric maths ----------------------------------------------------------------------------------------
+
+MISSING = None
+FUNCTIONS_OF_MATHS: dict[str, Callable[..., Any]] = {
+    "FILL": lambda value, otherwise: otherwise if value is MISSING else value,
+    "SUM": sum,
+    "MAX": max,
+    "IF": lambda condition, then, otherwise: then if condition else otherwise,
+}
+
+
+def value_of(alarm: Alarm, *values: float | None) -> float:
+    """An expression's value at one moment: for one moment CloudWatch's maths and Python's are alike."""
+    # CloudWatch has no value where a division by zero is, and takes the other branch's.
+    names = {f"m{number}": value for number, value in enumerate(values)}
+    try:
+        return float(eval(alarm.expression, {"__builtins__": {}}, {**FUNCTIONS_OF_MATHS, **names}))  # noqa: S307
+    except ZeroDivisionError:
+        return 0.0
+
+
+def rings(alarm: Alarm, value: float) -> bool:
+    return value < alarm.threshold if alarm.below else value > alarm.threshold
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("validation-errors", (1000, 11), True),
+        ("validation-errors", (1000, 10), False),
+        ("validation-errors", (0, 0), False),
+        ("function-errors", (11, *[MISSING] * (len(FUNCTIONS) - 1)), True),
+        ("function-errors", (4, 4, 3, *[0] * (len(FUNCTIONS) - 3)), True),
+        ("function-errors", [1] * len(FUNCTIONS), False),
+        ("functions-throttled", [2] * len(FUNCTIONS), True),
+        ("functions-throttled", [MISSING] * len(FUNCTIONS), False),
+        ("audit-findings", (1,), True),
+        ("audit-findings", (0,), False),
+        ("audit-missing", (12, 0), True),
+        ("audit-missing", (12, MISSING), True),
+        ("audit-missing", (12, 12), False),
+        ("audit-missing", (0, MISSING), False),
+        ("secrets-old", (98, MISSING), True),
+        ("secrets-old", (90, 97), False),
+    ],
+)
+def test_an_expression_rings_where_it_must(name: str, values: tuple[float | None, ...], expected: bool):
+    alarm = TABLE[name]
+    assert len(values) == len(alarm.metrics)
+    assert rings(alarm, value_of(alarm, *values)) == expected
+
+
+def test_every_expression_is_tried_above():
+    tried = {
+        "validation-errors",
+        "function-errors",
+        "functions-throttled",
+        "audit-findings",
+        "audit-missing",
+        "secrets-old",
+    }
+    assert {alarm.name for alarm in TABLE.values() if alarm.expression} == tried
+    assert all(len(alarm.metrics) == 1 for alarm in TABLE.values() if not alarm.expression)
+
+
+def test_on_aws_an_expression_has_its_metrics_and_where_there_is_no_maths_a_metric_of_its_own_name(
+    prod: Synthesised, local: Synthesised
+):
+    for alarm in (alarm for alarm in TABLE.values() if alarm.expression):
+        watched, *parts = made(prod)[alarm.name]["Metrics"]
+        assert watched == {"Id": "watched", "Expression": alarm.expression}
+        assert [part["Id"] for part in parts] == [f"m{number}" for number in range(len(alarm.metrics))]
+        assert {part["ReturnData"] for part in parts} == {False}
+        assert {part["MetricStat"]["Period"] for part in parts} == {alarm.minutes * 60}
+        alone = made(local)[alarm.name]
+        assert (alone["Namespace"], alone["MetricName"], alone["Threshold"]) == (OURS, alarm.name, alarm.threshold)
+
+
+def test_the_functions_alarms_are_over_all_of_them(prod: Synthesised):
+    deployed = {function["FunctionName"] for function in prod.properties("AWS::Lambda::Function").values()}
+    for name in ("function-errors", "functions-throttled"):
+        parts = made(prod)[name]["Metrics"][1:]
+        assert {part["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for part in parts} == deployed
+
+
+def test_an_alarm_with_too_many_metrics_is_refused_here_and_not_by_cloudwatch():
+    with pytest.raises(ValueError, match="function-errors would have more than 10 metrics: divide it"):
+        alarms(PROD, [f"function-{number}" for number in range(MOST_METRICS + 1)])
+
+
+def test_the_dead_letters_are_those_of_every_queue(stage: Synthesised):
+    queues = {queue["QueueName"] for queue in stage.properties("AWS::SQS::Queue").values()}
+    watch = stage.named("AWS::Lambda::Function", stage.config.names.function("watch"))
+    watched = watch["Environment"]["Variables"]["DEAD_LETTER_QUEUES"].split(",")
+    assert set(watched) == {queue for queue in queues if queue.endswith(Names.dead_letters_of(""))}
+    assert len(watched) == 6
+
+
+# -- One cause, one page -----------------------------------------------------------------------------------
+
+
+def test_what_follows_from_one_cause_pages_once_and_not_beside_it(aws_stage: Synthesised):
+    named, found = aws_stage.config.names.named, made(aws_stage)
+    for composite in COMPOSITES:
+        children = [alarm.name for alarm in TABLE.values() if alarm.cause == composite.name]
+        assert len(children) >= 3
+        properties = found[composite.name]
+        assert properties["AlarmRule"] == " OR ".join(f'ALARM("{named(child)}")' for child in children)
+        assert properties["ActionsSuppressor"] == named(composite.suppressor)
+        assert found[composite.suppressor]["AlarmActions"] == [topic(aws_stage, "page")]
+
+
+def test_every_cause_is_a_composite():
+    assert {alarm.cause for alarm in TABLE.values()} - {""} == {composite.name for composite in COMPOSITES}
+    assert all(alarm.severity == "page" for alarm in TABLE.values() if alarm.cause)
+
+
+# -- Topics -------------------------------------------------------------------------------------------------
+
+
+def test_topics_are_encrypted_and_take_only_what_this_account_s_services_tell(stage: Synthesised):
+    assert all("KmsMasterKeyId" in topic for topic in stage.properties("AWS::SNS::Topic").values())
+    policies = [p["PolicyDocument"]["Statement"] for p in stage.properties("AWS::SNS::TopicPolicy").values()]
+    assert len(policies) == 2
+    for refusing, allowing in policies:
+        assert (refusing["Effect"], refusing["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+        assert "cloudwatch.amazonaws.com" in allowing["Principal"]["Service"]
+        assert allowing["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_the_topics_key_can_be_used_by_those_that_publish(stage: Synthesised):
+    (key,) = (k for k in stage.properties("AWS::KMS::Key").values() if "alarms" in k["Description"])
+    publishing = key["KeyPolicy"]["Statement"][1]
+    assert publishing["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert "cloudwatch.amazonaws.com" in publishing["Principal"]["Service"]
+
+
+def test_whoever_is_named_in_cdk_json_is_told():
+    told = {"page": ["https://events.example.com/x"], "mail": ["operations@example.com"]}
+    config = StageConfig(name="prod-eu-west-1", region="eu-west-1", vendors=("hostpms",), observability=told)
+    app = cdk.App()
+    stack = cdk.Stack(app, "topics")
+    Topics(stack, "Topics", config=config, target=AWS)
+    resources = app.synth().get_stack_by_name("topics").template["Resources"].values()
+    found = {
+        (r["Properties"]["Protocol"], r["Properties"]["Endpoint"])
+        for r in resources
+        if "Endpoint" in r.get("Properties", {})
+    }
+    assert found == {("https", "https://events.example.com/x"), ("email", "operations@example.com")}
+
+
+def test_a_stage_names_nobody_by_default(stage: Synthesised):
+    assert stage.properties("AWS::SNS::Subscription") == {}
+
+
+# -- The watch's rhythm ----------------------------------------------------------------------------------------
+
+
+def test_lag_counts_from_the_schedule_as_it_is_by_default():
+    assert (Polling().schedule, Polling().every_minutes) == ("cron(0 * * * ? *)", 60)
+
+
+def test_the_watch_runs_at_the_minutes_by_which_turns_are_counted(aws_stage: Synthesised):
+    schedule = aws_stage.named("AWS::Scheduler::Schedule", aws_stage.config.names.named("watch"))
+    assert schedule["ScheduleExpression"] == "cron(0/5 * * * ? *)"
+
+
+def test_a_raw_object_is_looked_at_in_every_period_of_its_alarm():
+    assert TABLE["raw-unbatched"].minutes == PROD.watch.raw_cycle_minutes
+
+
+# -- Dashboards ------------------------------------------------------------------------------------------------
+
+
+def dashboards(stage: Synthesised) -> dict[str, list[dict[str, Any]]]:
+    prefix = stage.config.names.named("")
+    found = stage.properties("AWS::CloudWatch::Dashboard").values()
+    return {one["DashboardName"].removeprefix(prefix): _body(one, stage.config.region)["widgets"] for one in found}
+
+
+def _body(dashboard: Resource, region: str) -> dict[str, Any]:
+    body = dashboard["DashboardBody"]
+    # What CloudFormation would join: texts, and the stack's own region between them.
+    text = body if isinstance(body, str) else "".join(p if isinstance(p, str) else region for p in body["Fn::Join"][1])
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
+
+
+def graphed(widget: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    for namespace, name, *rest in widget["properties"]["metrics"]:
+        words = [word for word in rest if isinstance(word, str)]
+        yield namespace, name, dict(zip(words[::2], words[1::2], strict=True))
+
+
+def test_there_are_three_dashboards(stage: Synthesised):
+    assert dashboards(stage).keys() == {"integrations", "performance", "cost"}
+
+
+@pytest.mark.parametrize("name", ["integrations", "performance", "cost"])
+def test_a_dashboard_fills_its_rows_and_no_two_graphs_lie_on_one_another(prod: Synthesised, name: str):
+    taken: set[tuple[int, int]] = set()
+    for widget in dashboards(prod)[name]:
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not cells & taken, widget["properties"]["title"]
+        taken |= cells
+    assert {x for x, _ in taken} == set(range(WIDTH))
+    assert len(taken) == WIDTH * len({y for _, y in taken})
+
+
+@pytest.mark.parametrize("name", ["integrations", "performance", "cost"])
+def test_a_dashboard_shows_what_is_really_counted(aws_stage: Synthesised, name: str):
+    shown = [metric for widget in dashboards(aws_stage)[name] for metric in graphed(widget)]
+    assert shown
+    assert [metric for metric in shown if not is_counted(*metric)] == []
+
+
+def test_every_gauge_is_on_a_dashboard_and_every_percentile_that_was_asked_for(prod: Synthesised):
+    shown = {name for widgets in dashboards(prod).values() for widget in widgets for _, name, _ in graphed(widget)}
+    assert {"WatchedHotels", "SyncFailurePercent"} == GAUGES - shown
+    (latency,) = (w for w in dashboards(prod)["performance"] if w["properties"]["title"].startswith("Webhook, ms"))
+    assert [metric[-1]["stat"] for metric in latency["properties"]["metrics"]] == ["p50", "p95", "p99"]
+
+
+def test_the_account_s_charges_are_looked_up_where_alone_they_are(prod: Synthesised):
+    regions = {w["properties"]["title"]: w["properties"]["region"] for w in dashboards(prod)["cost"]}
+    elsewhere = {title for title, region in regions.items() if region != prod.config.region}
+    assert elsewhere == {"Account: month to date, USD"}
+    assert regions["Account: month to date, USD"] == "us-east-1"
+
+
+def test_the_graphs_of_polls_have_every_entity_that_a_vendor_lists():
+    from shared.vendors.hostpms import api
+
+    assert set(ENTITIES) == set(api.ENTITIES)
+
+
+# -- The runbook -----------------------------------------------------------------------------------------------
+
+
+def test_every_alarm_has_its_page_and_every_page_its_alarm():
+    assert sorted(page.stem for page in PAGES.glob("*.md")) == sorted([*EVERY_NAME, "README"])
+
+
+@pytest.mark.parametrize("name", EVERY_NAME)
+def test_a_page_says_what_to_think_where_to_look_what_to_do_and_when_it_is_over(name: str):
+    text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    means = TABLE[name].means if name in TABLE else next(c.means for c in COMPOSITES if c.name == name)
+    assert text.startswith(f"# {name}\n\n{means}\n")
+    assert re.findall(r"^\*\*(\w+)\*\*:", text, re.MULTILINE) == ["Means", "Look", "Do", "Verify"]
+
+
+SILENCE = {"breaching": "rings", "notBreaching": "is well", "ignore": "stays"}
+
+
+def test_the_index_has_every_alarm_as_it_is():
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (PAGES / "README.md").read_text(encoding="utf-8").splitlines()
+        if line.startswith("| [")
+    ]
+    assert [row[0] for row in rows] == [f"[{name}]({name}.md)" for name in EVERY_NAME]
+    told = {row[0].partition("]")[0].strip("["): row[1:] for row in rows}
+    for alarm in TABLE.values():
+        through = f"[{alarm.cause}]({alarm.cause}.md)" if alarm.cause else ""
+        over = f"{alarm.periods} × {alarm.minutes} min"
+        assert told[alarm.name] == [alarm.severity, alarm.shown, over, SILENCE[alarm.missing], through]
+    for composite in COMPOSITES:
+        assert told[composite.name][-1] == f"silent beside `{composite.suppressor}`"
+
+
+def test_the_commands_of_the_pages_are_about_what_the_stage_has(prod: Synthesised):
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES.glob("*.md"))
+    groups = {log["LogGroupName"] for log in prod.properties("AWS::Logs::LogGroup").values()}
+    for group in re.findall(r'--log-group-name "([^"]+)"', text):
+        assert group.replace("$POUSADA_STAGE", prod.config.name) in groups
+    schedules = {(s["GroupName"]["Ref"], s["Name"]) for s in prod.properties("AWS::Scheduler::Schedule").values()}
+    for name in re.findall(r'get-schedule --group-name "[^"]+" --name "([^"]+)"', text):
+        assert name.replace("$POUSADA_STAGE", prod.config.name) in {schedule for _, schedule in schedules}
