@@ -47,7 +47,9 @@ class Alarm:
     minutes: int
     """One period."""
     periods: int = 1
-    """So many of them in a row."""
+    """So many of them, all on the wrong side."""
+    enough: int | None = None
+    """Or as many as this of them."""
     missing: Missing
     why: str
     """Why missing data are treated so."""

@@ -91,8 +91,10 @@ def proofs(config: StageConfig) -> tuple[Alarm, ...]:
             metrics=(ours("RawObjectsUnbatched"),),
             threshold=0,
             shown="> 0, landed 2 h ago",
-            # Each hotel has one turn in a cycle: with a shorter period the alarm would be over before the next.
-            minutes=config.watch.raw_cycle_minutes,
+            minutes=config.watch.every_minutes,
+            # Each hotel has one turn in a cycle: until the next, the alarm would be over at the very next pass.
+            periods=max(config.watch.raw_cycle_minutes // config.watch.every_minutes, 1),
+            enough=1,
             missing="ignore",
             why="The watch did not run: watch-silent rings for that, and this alarm stays as it was.",
         ),
@@ -116,8 +118,10 @@ def proofs(config: StageConfig) -> tuple[Alarm, ...]:
             expression=f"IF(m0 > 0, {total(len(audited), first=1)}, 1)",
             threshold=1,
             below=True,
-            shown="no hotel in 24 h",
-            minutes=24 * 60,
+            shown="no hotel in 25 h",
+            # By the hour, so that neither the day's own beginning nor that of the stage's first hotel counts.
+            minutes=60,
+            periods=25,
             missing="breaching",
             why="Neither audit nor watch said anything for a day: that is what it is there for.",
         ),

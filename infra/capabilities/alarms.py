@@ -51,6 +51,7 @@ class Alarms(Construct):
             comparison_operator="LessThanThreshold" if alarm.below else "GreaterThanThreshold",
             threshold=alarm.threshold,
             evaluation_periods=alarm.periods,
+            datapoints_to_alarm=alarm.enough,
             treat_missing_data=alarm.missing,
             **({} if silent else self._actions(alarm.severity)),
             **self._watched(alarm),
