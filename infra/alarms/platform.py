@@ -102,6 +102,9 @@ def secrets(config: StageConfig) -> tuple[Alarm, ...]:
             threshold=97,
             shown="> 97 days",
             minutes=24 * 60,
+            # Told once a day, and now and then a little later than a day after: the one before still counts.
+            periods=2,
+            enough=1,
             missing="notBreaching",
             why="A stage without hotels has no secrets, and an age that was told once a day comes again the next.",
         ),

@@ -86,7 +86,7 @@ ASKED_FOR = [
     ("raw-unbatched", "page", 0, 120),
     ("audit-findings", "page", 0, 60),
     ("audit-missing", "page", 1, 25 * 60),
-    ("secrets-old", "warn", 97, 24 * 60),
+    ("secrets-old", "warn", 97, 2 * 24 * 60),
     ("watch-silent", "page", 1, 15),
 ]
 
