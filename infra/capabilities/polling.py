@@ -56,7 +56,8 @@ class Polling(Construct):
             config=config,
             network=network,
             layer=layer,
-            timeout=Duration.minutes(1),
+            # The longest that Lambda has. Orders are sent ten at a time: docs/scale.md says for how many hotels.
+            timeout=Duration.minutes(15),
             memory_mib=256,
             environment={"INTEGRATIONS_TABLE": names.integrations_table, "POLL_QUEUE_URL": self.work.queue.queue_url},
             # The scheduler does not wait for the answer; what fails three times would be gone.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scripts.cost.charges import Charge
-from scripts.cost.schedules import audited_days, polls_an_hour
+from scripts.cost.schedules import audited_days, polls_an_hour, watch_cycle_hours, watch_passes_an_hour
 from scripts.cost.standing import standing
 from scripts.cost.templates import Resources
 from scripts.cost.traffic import Traffic
@@ -52,6 +52,8 @@ def traffic_of(resources: Resources, hotels: int, bookings_per_day: float, month
         months,
         polls_an_hour=polls_an_hour(resources),
         audited_days=audited_days(resources),
+        watch_passes_an_hour=watch_passes_an_hour(resources),
+        watch_cycle_hours=watch_cycle_hours(resources),
     )
 
 

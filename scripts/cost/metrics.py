@@ -28,6 +28,19 @@ METRICS: Mapping[str, Mapping[str, Dimensions]] = {
     },
     "manifest": {"ManifestObjects": ()},
     "etl": {"BatchesStored": (), "JobRunsStarted": ()},
+    "watch": dict.fromkeys(
+        (
+            "WatchedHotels",
+            "IntegrationsDown",
+            "PollsFailingInARow",
+            "SyncFailurePercent",
+            "SyncLagMinutes",
+            "DeadLetters",
+            "OldestPendingManifestMinutes",
+            "RawObjectsUnbatched",
+        ),
+        ("vendor and all",),
+    ),
     "audit": dict.fromkeys(("AuditedHotels", "AuditedObjects", "AuditedRecords", "AuditFindings"), ("vendor",)),
 }
 """What each function counts, with the dimensions that multiply it. An entity and rule stand for a reason there."""
@@ -35,7 +48,12 @@ METRICS: Mapping[str, Mapping[str, Dimensions]] = {
 
 def counted(function: str, traffic: Traffic) -> float:
     """How many custom metrics ``function`` comes to."""
-    values = {"vendor": traffic.vendors, "entity": f.ENTITIES_POLLED.value, "reason": f.REASONS.value}
+    values = {
+        "vendor": traffic.vendors,
+        "vendor and all": traffic.vendors + 1,
+        "entity": f.ENTITIES_POLLED.value,
+        "reason": f.REASONS.value,
+    }
     total = 0.0
     for dimensions in METRICS.get(function, {}).values():
         product = 1.0

@@ -48,6 +48,17 @@ def audited_days(resources: Resources) -> float:
     return max(map(float, days), default=0.0) * audits * 24
 
 
+def watch_passes_an_hour(resources: Resources) -> float:
+    """Of the function watch; 12 where there is none."""
+    return sum(times_an_hour(it.text("ScheduleExpression")) for it in _schedules(resources, "watch")) or 12.0
+
+
+def watch_cycle_hours(resources: Resources) -> float:
+    """In which it goes through each hotel's raw objects once; 2 where there is none."""
+    minutes = (_variables(it).get("RAW_CYCLE_MINUTES", 0) for it in resources.of("AWS::Lambda::Function"))
+    return max(map(float, minutes), default=0.0) / 60 or 2.0
+
+
 def _schedules(resources: Resources, name: str) -> Any:
     return (it for it in resources.of("AWS::Scheduler::Schedule") if it.text("Name").endswith(f"-{name}"))
 

@@ -80,6 +80,12 @@ SWITCHES: tuple[Switch, ...] = (
         "an hour until a missed delivery is found",
         _traffic(polls_an_hour=0.5),
     ),
+    Switch(
+        '`"watch": {"raw_cycle_minutes": 720}`',
+        "hours until the watch finds a lost event",
+        _traffic(watch_cycle_hours=12),
+    ),
+    Switch('`"watch": {"every_minutes": 15}`', "ten minutes until a gauge moves", _traffic(watch_passes_an_hour=4)),
     Switch('`"audit": {"days": 1}`', "the second look at each object", _traffic(audited_days=1)),
     Switch('`"etl": {"small_batch_mib": 32}`', "nothing: it is the most that was tried", _small_batch(32)),
     Switch(

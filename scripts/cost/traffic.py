@@ -26,6 +26,9 @@ class Traffic:
     audited_days: float = 2.0
     """Into how many daily audits each raw object comes."""
     pages_per_poll: float = f.PAGES_PER_POLL.value
+    watch_passes_an_hour: float = 12.0
+    watch_cycle_hours: float = 2.0
+    """In which the watch goes through each hotel's raw objects once."""
 
     @property
     def bookings(self) -> float:

@@ -58,8 +58,8 @@ POLL = Calls(reads=4, writes=7, puts=1, hotel_secrets=1, vendor=1)
 """A run with one page, by a worker that has not polled this hotel before."""
 MANIFEST = Calls(puts=1)
 
-_FOLDERS = 13
-"""Of a hotel in the raw bucket: nine events, four entities."""
+_LISTS_A_HOTEL = 26
+"""Each of a hotel's nine events and four entities is a folder: a request to find its day, and one for what is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,10 @@ def etl(traffic: Traffic) -> Work:
 def audit(traffic: Traffic) -> Work:
     """One invocation for each hotel and day: its objects, and the manifests of all hotels."""
     objects = audited_objects(traffic)
-    # Each event and entity is a folder: a request to find its day, and one for what is there.
-    calls = Calls(reads=1, lists=2 * _FOLDERS + 2, postgresql=2 + objects / 50)
-    fetched = (objects + manifests_read(traffic)) / f.OBJECTS_AT_ONCE.value * f.S3_GET_MS.value
-    own = objects * f.AUDIT_MS_AN_OBJECT.value + entries_read(traffic) * 0.001
+    calls = Calls(reads=1, lists=_LISTS_A_HOTEL + 2, postgresql=2 + objects / 50)
+    # Objects are fetched several at once, manifests one after another.
+    fetched = (objects / f.OBJECTS_AT_ONCE.value + manifests_read(traffic)) * f.S3_GET_MS.value
+    own = objects * f.AUDIT_MS_AN_OBJECT.value + entries_read(traffic) * f.ENTRY_MS.value
     return Work(traffic.hotels * DAYS, own, calls.ms + fetched, calls)
 
 
@@ -138,16 +138,32 @@ def audited_objects(traffic: Traffic) -> float:
 
 def manifests_read(traffic: Traffic) -> float:
     """By the audit of one hotel: those done in the days it looks at, one of an hour or more, and those pending."""
-    return 24 * (traffic.audited_days + 1) * max(1.0, traffic.objects_an_hour / 10_000) + 60
+    return _manifests_of(traffic, 24 * (traffic.audited_days + 1))
 
 
 def entries_read(traffic: Traffic) -> float:
     """Addresses in those manifests: of all hotels' objects, whichever hotel is audited."""
-    return traffic.objects_an_hour * 24 * (traffic.audited_days + 1)
+    return _entries_of(traffic, 24 * (traffic.audited_days + 1))
+
+
+def _manifests_of(traffic: Traffic, hours: float) -> float:
+    """Done in so many hours, merged into one an hour or into ten thousand addresses; and an hour's that are pending."""
+    return hours * max(1.0, traffic.objects_an_hour / 10_000) + traffic.manifests / HOURS_A_MONTH
+
+
+def _entries_of(traffic: Traffic, hours: float) -> float:
+    return traffic.objects_an_hour * (hours + 1)
 
 
 def watch(traffic: Traffic) -> Work:
-    return Work(12 * HOURS_A_MONTH, 100, f.WATCH_MS.value, cold_share=0.5)
+    """A pass asks for each list's last runs, and goes through the folders of the hotels whose turn it is."""
+    turns = traffic.hotels / traffic.watch_passes_an_hour / traffic.watch_cycle_hours
+    manifests = _manifests_of(traffic, hours=30)
+    streams = traffic.hotels * f.ENTITIES_POLLED.value
+    calls = Calls(reads=streams, lists=turns * _LISTS_A_HOTEL, gets=manifests)
+    own = _entries_of(traffic, hours=30) * f.ENTRY_MS.value
+    # Of the five runs that a query returns, read as they may be a moment ago, half a unit is billed.
+    return Work(traffic.watch_passes_an_hour * HOURS_A_MONTH, own, calls.ms, calls._replace(reads=streams / 2))
 
 
 def rotate(traffic: Traffic) -> Work:

@@ -20,9 +20,8 @@ from scripts.cost.templates import Resources
 from scripts.cost.traffic import Traffic
 from scripts.cost.workload import WORK
 from scripts.local.environment import ROOT
+from scripts.simulation.traffic import PEAK
 from scripts.simulators.hostpms import World
-
-pytestmark = pytest.mark.unit
 
 HUNDRED = Traffic(hotels=100, bookings_per_day=12)
 
@@ -277,14 +276,16 @@ def test_no_price_and_no_figure_is_kept_for_nothing() -> None:
 # -- held to the code ----------------------------------------------------------------------------------
 
 
-def test_a_simulated_hotel_sends_as_many_deliveries_for_a_booking() -> None:
+def test_a_simulated_hotel_sends_as_many_deliveries_for_a_booking_and_as_many_in_its_busiest_hour() -> None:
     world = World(7, ["PT-LIS-001"], date(2024, 3, 1), rooms=40, history_days=60)
 
-    names = Counter(event.name for event in world.live(60))
+    events = list(world.live(60))
+    names, hours = (Counter(seen) for seen in zip(*((it.name, it.at.hour) for it in events), strict=True))
 
     bookings = names["reservation.created"]
     assert names.total() / bookings == pytest.approx(figures.DELIVERIES_PER_BOOKING.value, abs=0.05)
     assert bookings / 60 == pytest.approx(12, abs=1)
+    assert max(hours.values()) / hours.total() * 24 == pytest.approx(PEAK, abs=0.05)
 
 
 @pytest.mark.parametrize("folder", sorted(path.parent.name for path in (ROOT / "lambdas").glob("*/handler.py")))

@@ -1,0 +1,125 @@
+"""The tables of docs/scale.md, each between the marks that the page has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from scripts.simulation.limits import LIMITS, Limit
+from scripts.simulation.scenarios import ADVISED, AS_IT_COMES, TURNED, Outcome, burst, polled
+from scripts.simulation.settings import Settings
+from scripts.simulation.traffic import BURSTS
+
+HOTELS = (1_000, 10_000, 100_000)
+_UNTURNED = 10_000
+"""The number of hotels at which the settings as they come are simulated as well, to show what they lead to."""
+
+
+def page(text: str) -> str:
+    """``text`` of the page, its tables written anew. Raises ValueError if the page has lost a mark."""
+    tables: dict[str, Callable[[], str]] = {
+        "limits": limits,
+        "means": means,
+        "advised": advised,
+        "bursts": bursts,
+        "polls": polls,
+    }
+    for mark, write in tables.items():
+        text = _between(mark, text, write())
+    return text
+
+
+def by_room() -> list[Limit]:
+    """What is full first, first."""
+    return sorted(LIMITS, key=Limit.enough_for)
+
+
+def limits() -> str:
+    heading = ("limit", "as it is", *(f"{hotels:,} hotels" for hotels in HOTELS), "enough for hotels")
+    return _table(heading, (_limit(limit) for limit in by_room()))
+
+
+def _limit(limit: Limit) -> tuple[str, ...]:
+    needs = (_need(limit, hotels) for hotels in HOTELS)
+    return (limit.what, f"{limit.value:,g} {limit.unit}", *needs, f"{_two_digits(limit.enough_for()):,}")
+
+
+def _need(limit: Limit, hotels: int) -> str:
+    use = limit.use(hotels)
+    text = f"{limit.demand(hotels):,.3g}" if limit.demand(hotels) < 1000 else f"{limit.demand(hotels):,.0f}"
+    return f"**{text}**, {use:.1f} ×" if use > 1 else f"{text}, {100 * use:.0f} %"
+
+
+def _two_digits(number: int) -> int:
+    return int(float(f"{number:.1e}"))
+
+
+def means() -> str:
+    return _table(
+        ("limit", "switch or quota", "when it is full"), ((it.what, it.where, it.full_means) for it in by_room())
+    )
+
+
+def advised() -> str:
+    known = {limit.what: limit for limit in LIMITS}
+    rows = (
+        (switch, f"{known[what].value:,g}", f"{to:,g}", f"{100 * known[what].demand(_UNTURNED) / to:.0f} %")
+        for switch, what, to in ADVISED
+    )
+    return _table(("switch", "from", "to", "used then"), rows)
+
+
+def bursts() -> str:
+    heading = (
+        "hotels",
+        "settings",
+        "burst",
+        "deliveries",
+        "turned away",
+        "to the row: median",
+        "99 of 100",
+        "the longest",
+        "live queue at most",
+    )
+    return _table(heading, _bursts())
+
+
+def _bursts() -> Iterator[tuple[str, ...]]:
+    for hotels, how, settings in _runs():
+        for name in BURSTS:
+            yield f"{hotels:,}", how, name, *_outcome(burst(name, hotels, settings))
+
+
+def _outcome(found: Outcome) -> tuple[str, ...]:
+    lags = (f"{lag:,.1f} s" for lag in (found.lag_median, found.lag_p99, found.lag_most))
+    return f"{found.deliveries:,}", f"{found.turned_away:,}", *lags, f"{found.most_waiting:,}"
+
+
+def polls() -> str:
+    heading = ("hotels", "settings", "lists an hour", "workers", "ordered within", "polled within")
+    rows = ((f"{hotels:,}", how, *_polled(hotels, settings)) for hotels, how, settings in _runs())
+    return _table(heading, rows)
+
+
+def _polled(hotels: int, settings: Settings) -> tuple[str, ...]:
+    dispatched, ended = polled(hotels, settings)
+    return f"{4 * hotels:,}", str(settings.polling_concurrency), f"{dispatched / 60:.1f} min", f"{ended / 60:.1f} min"
+
+
+def _runs() -> Iterator[tuple[int, str, Settings]]:
+    for hotels, settings in TURNED.items():
+        if hotels == _UNTURNED:
+            yield hotels, "as they come", AS_IT_COMES
+        yield hotels, "as they come" if settings is AS_IT_COMES else "as advised", settings
+
+
+def _between(mark: str, text: str, content: str) -> str:
+    before, opened, rest = text.partition(f"<!-- {mark} -->\n")
+    _, closed, after = rest.partition(f"<!-- end of {mark} -->\n")
+    if not opened or not closed:
+        raise ValueError(f"docs/scale.md has no place for {mark}: the mark <!-- {mark} --> or its end is gone")
+    return "".join((before, opened, content, closed, after))
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"

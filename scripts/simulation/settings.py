@@ -1,0 +1,65 @@
+"""What is simulated: the limits that cdk.json and AWS set, and the time that things take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from scripts.cost import figures as f
+from scripts.cost.traffic import Traffic
+from scripts.cost.workload import EVENT, work_of
+
+SIGMA = 0.245
+"""Of the logarithm of a service time: half of a thousand webhooks were answered within 13 ms, 99 of 100 within 23
+(docs/reliability.md)."""
+BOOKINGS_PER_DAY = 12.0
+WEBHOOK_SLOWNESS = 1769 / 1024
+"""Of 1,024 MiB's share of a processor, beside a whole one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The switches of cdk.json and the quotas of an account that bound the pipeline."""
+
+    requests_per_second: float = 100
+    burst: float = 200
+    functions: int = 1_000
+    """Concurrent executions of the account."""
+    live_batch: int = 10
+    live_concurrency: int = 10
+    polling_concurrency: int = 5
+    audit_concurrency: int = 2
+
+    def part(self, of: int) -> Settings:
+        """The limits divided, for a part of the hotels. Raises ValueError where one does not divide."""
+        for limit in (self.live_concurrency, self.polling_concurrency):
+            if limit % of:
+                raise ValueError(f"{limit} workers cannot be divided by {of}")
+        return replace(
+            self,
+            requests_per_second=self.requests_per_second / of,
+            burst=self.burst / of,
+            functions=self.functions // of,
+            live_concurrency=self.live_concurrency // of,
+            polling_concurrency=self.polling_concurrency // of,
+        )
+
+
+def webhook_seconds() -> float:
+    """Of a delivery, in a warm worker."""
+    return _warm_ms("webhook", WEBHOOK_SLOWNESS) / 1000
+
+
+def poll_seconds() -> float:
+    return _warm_ms("poller", 1769 / 512) / 1000
+
+
+def _warm_ms(folder: str, slowness: float) -> float:
+    return replace(work_of(folder, Traffic(1, BOOKINGS_PER_DAY)), cold_share=0).billed_ms(slowness)
+
+
+def apply_seconds(events: int) -> float:
+    """Of so many events in one invocation: fetched eight at once, stored in one transaction."""
+    fetched = -(-events // int(f.OBJECTS_AT_ONCE.value)) * f.S3_GET_MS.value
+    own = f.APPLY_OWN_MS.value if events == 1 else f.APPLY_OWN_MS_OF_TEN.value * events
+    processor = (own + f.SDK_MS.value * events) * WEBHOOK_SLOWNESS
+    return (fetched + EVENT.postgresql * f.POSTGRESQL_MS.value + processor) / 1000
