@@ -192,6 +192,7 @@ FREE: Mapping[str, str] = {
     "AWS::ApiGateway::BasePathMapping": _SETTING,
     "AWS::ApiGateway::Deployment": _SETTING,
     "AWS::ApiGateway::DomainName": _SETTING,
+    "AWS::ApiGateway::GatewayResponse": _SETTING,
     "AWS::ApiGateway::Method": _SETTING,
     "AWS::ApiGateway::Model": _SETTING,
     "AWS::ApiGateway::RequestValidator": _SETTING,

@@ -48,12 +48,39 @@ def _small_batch(mib: int) -> Change:
 _WRITES = [{"ReadWriteType": "WriteOnly", "DataResources": [{"Type": "AWS::S3::Object"}]}]
 _PLAIN = [{"HttpMethod": "*", "ResourcePath": "/*"}]
 
+_PROXY = Switch(
+    '`"database": {"proxy": false}`',
+    "connections kept over a failover; the functions connect anew",
+    _without("AWS::RDS::DBProxy", "AWS::RDS::DBProxyTargetGroup"),
+)
+_TRACES = Switch("no tracing of functions", "traces; the logs' correlation ids remain", _untraced)
+_METHODS = Switch(
+    "no metrics for each method of the API",
+    "what one method is asked beside another; the stage's own metrics remain, and are free",
+    _with("AWS::ApiGateway::Stage", MethodSettings=_PLAIN),
+)
+_READS = Switch(
+    "CloudTrail without the reading of objects",
+    "who has read which raw object; S3's own access logs still tell, later and not signed",
+    _with("AWS::CloudTrail::Trail", EventSelectors=_WRITES, AdvancedEventSelectors=[]),
+)
+_CYCLE = Switch(
+    '`"watch": {"raw_cycle_minutes": 720}`',
+    "hours until the watch finds an event that was lost",
+    _traffic(watch_cycle_hours=12),
+)
+_FIVE = (_PROXY, _TRACES, _METHODS, _READS, _CYCLE)
+
+
+def _all_five(resources: Resources, traffic: Traffic) -> tuple[Resources, Traffic]:
+    for switch in _FIVE:
+        resources, traffic = switch.change(resources, traffic)
+    return resources, traffic
+
+
 SWITCHES: tuple[Switch, ...] = (
-    Switch(
-        '`"database": {"proxy": false}`',
-        "connections kept over a failover; the functions connect anew",
-        _without("AWS::RDS::DBProxy", "AWS::RDS::DBProxyTargetGroup"),
-    ),
+    *_FIVE,
+    Switch("these five together", "", _all_five),
     Switch(
         '`"database": {"multi_az": false}`',
         "a standby: an outage of the zone stops the rows, not the landing",
@@ -64,26 +91,10 @@ SWITCHES: tuple[Switch, ...] = (
         "half of the memory",
         _with("AWS::RDS::DBInstance", DBInstanceClass="db.t4g.micro"),
     ),
-    Switch("no tracing of functions", "traces; the logs' correlation ids remain", _untraced),
     Switch(
-        "no metrics for each method of the API",
-        "nothing: with one method they say what the stage's say",
-        _with("AWS::ApiGateway::Stage", MethodSettings=_PLAIN),
-    ),
-    Switch(
-        "CloudTrail without the reading of objects",
-        "who has read which raw object; S3's own access logs still tell, later and not signed",
-        _with("AWS::CloudTrail::Trail", EventSelectors=_WRITES, AdvancedEventSelectors=[]),
-    ),
-    Switch(
-        '`"polling": {"schedule": "cron(0 0/2 * * ? *)"}`',
+        "`polling`: every two hours",
         "an hour until a missed delivery is found",
         _traffic(polls_an_hour=0.5),
-    ),
-    Switch(
-        '`"watch": {"raw_cycle_minutes": 720}`',
-        "hours until the watch finds a lost event",
-        _traffic(watch_cycle_hours=12),
     ),
     Switch('`"watch": {"every_minutes": 15}`', "ten minutes until a gauge moves", _traffic(watch_passes_an_hour=4)),
     Switch('`"audit": {"days": 1}`', "the second look at each object", _traffic(audited_days=1)),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 
 import numpy as np
 import pytest
 import simpy
+from click.testing import Result
+from typer.testing import CliRunner
 
 from scripts.local.environment import ROOT
+from scripts.simulation.__main__ import cli
 from scripts.simulation.limits import (
     LIMITS,
     Limit,
@@ -239,7 +243,7 @@ def test_a_part_waits_no_less_than_the_whole() -> None:
     """Why one hotel in five may stand for all: what is told then is too long, if anything."""
     tight = Settings(requests_per_second=5_000, burst=5_000, live_concurrency=5, polling_concurrency=5)
 
-    whole, part = (burst("the night audit", 5_000, tight, SEED, part) for part in (1, 5))
+    whole, part = (burst("the night audit", 2_000, tight, SEED, part) for part in (1, 5))
 
     assert part.lag_p99 >= whole.lag_p99 * 0.95
     assert part.deliveries == pytest.approx(whole.deliveries, rel=0.05)
@@ -310,3 +314,31 @@ def test_the_page_s_arithmetic_is_the_model_s(said: str) -> None:
 def test_the_page_says_what_the_command_prints() -> None:
     text = PAGE
     assert text == page(text), "write it anew: scripts/simulate write"
+
+
+# -- the command ---------------------------------------------------------------------------------------
+
+
+def command(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def test_limits_are_printed_with_how_full_they_are() -> None:
+    use = json.loads(command("limits", "--hotels", 2_000, "--json").stdout)
+
+    assert use["deliveries let in"] == pytest.approx(LIMIT["deliveries let in"].use(2_000))
+    assert "webhooks.requests_per_second" in command("limits", "--hotels", 2_000).stdout
+
+
+def test_bursts_take_the_settings_that_are_given() -> None:
+    def turned_away(*settings: object) -> int:
+        found = json.loads(command("bursts", "--hotels", 100, "--json", *settings).stdout)
+        return int(found["bursts"]["the night audit"]["turned_away"])
+
+    assert turned_away() == 0
+    assert turned_away("--requests-per-second", 1) > 0
+    assert "an hour's polls" in command("bursts", "--hotels", 100).stdout
+
+
+def test_workers_that_cannot_be_divided_are_refused() -> None:
+    assert command("bursts", "--hotels", 10_000, "--live-concurrency", 7).exit_code == 2
