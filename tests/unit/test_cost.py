@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 
 from scripts.cost import figures, prices
@@ -22,6 +23,9 @@ from scripts.cost.workload import WORK
 from scripts.local.environment import ROOT
 from scripts.simulation.traffic import PEAK
 from scripts.simulators.hostpms import World
+from scripts.simulators.hostpms.agenda import Event
+from scripts.simulators.hostpms.records import encode
+from shared.pipeline import envelope
 
 HUNDRED = Traffic(hotels=100, bookings_per_day=12)
 
@@ -276,12 +280,26 @@ def test_no_price_and_no_figure_is_kept_for_nothing() -> None:
 # -- held to the code ----------------------------------------------------------------------------------
 
 
+def as_delivered(event: Event) -> bytes:
+    sent = envelope.Envelope(
+        vendor="hostpms",
+        property_id=event.property_id,
+        channel="poll",
+        entity=event.entity,
+        received_at=event.at,
+        payload=msgspec.Raw(encode(event.record)),
+    )
+    return envelope.encode_page([sent])
+
+
 def test_a_simulated_hotel_sends_as_many_deliveries_for_a_booking_and_as_many_in_its_busiest_hour() -> None:
     world = World(7, ["PT-LIS-001"], date(2024, 3, 1), rooms=40, history_days=60)
 
     events = list(world.live(60))
     names, hours = (Counter(seen) for seen in zip(*((it.name, it.at.hour) for it in events), strict=True))
 
+    sizes = [len(as_delivered(event)) for event in events]
+    assert sum(sizes) / len(sizes) == pytest.approx(figures.DELIVERY_BYTES.value, rel=0.05)
     bookings = names["reservation.created"]
     assert names.total() / bookings == pytest.approx(figures.DELIVERIES_PER_BOOKING.value, abs=0.05)
     assert bookings / 60 == pytest.approx(12, abs=1)
