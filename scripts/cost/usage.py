@@ -50,6 +50,11 @@ class Month:
         return self.of_functions(lambda work: work.calls.gets) + batches + self.audited_objects + self.manifests_read
 
     @property
+    def raw_gets(self) -> float:
+        """Of those, the raw bucket's: each object once live, once in a batch, and in the audits."""
+        return 2 * self.traffic.objects + self.audited_objects
+
+    @property
     def puts(self) -> float:
         """Of S3, with what is billed alike: an hour's batch lists the manifests, moves them, and writes its files."""
         batches = HOURS_A_MONTH * 12 + self.traffic.manifests
@@ -201,13 +206,14 @@ def _traced(invocations: float) -> float:
 def _trail(month: Month) -> Iterator[Charge]:
     for trail in month.resources.of("AWS::CloudTrail::Trail"):
         told = str(trail.properties)
-        if "AWS::S3::Object" not in told:
-            continue
-        # A trail that names "readOnly: false" leaves the reads out.
-        reads = 0.0 if _writes_only(trail.properties) else month.gets - month.manifests_read
-        writes = month.traffic.objects + HOURS_A_MONTH * 4
-        yield Charge("CloudTrail", "objects written", writes, p.TRAIL_DATA_EVENT)
-        yield Charge("CloudTrail", "objects read", reads, p.TRAIL_DATA_EVENT)
+        if "AWS::DynamoDB::Table" in told:
+            yield Charge("CloudTrail", "hotels' secrets read", month.hotel_secrets, p.TRAIL_DATA_EVENT)
+        if "AWS::S3::Object" in told:
+            # A trail that names "readOnly: false" leaves the reads out.
+            reads = 0.0 if _writes_only(trail.properties) else month.raw_gets
+            writes = month.traffic.objects + HOURS_A_MONTH * 4
+            yield Charge("CloudTrail", "objects written", writes, p.TRAIL_DATA_EVENT)
+            yield Charge("CloudTrail", "objects read", reads, p.TRAIL_DATA_EVENT)
 
 
 def _writes_only(trail: object) -> bool:

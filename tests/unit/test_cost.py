@@ -163,6 +163,16 @@ def test_a_trail_bills_reads_where_it_tells_them(selectors: dict[str, Any], read
     assert ("objects read" in trail) is reads
 
 
+def test_a_trail_bills_the_reading_of_secrets_where_it_tells_that() -> None:
+    selectors = {"AdvancedEventSelectors": [{"FieldSelectors": [{"Equals": ["AWS::DynamoDB::Table"]}]}]}
+
+    trail = used(stage(it=("CloudTrail::Trail", selectors), hook=function("webhook")), "CloudTrail")
+
+    assert {what: charge.quantity for what, charge in trail.items()} == {
+        "hotels' secrets read": pytest.approx(HUNDRED.deliveries)
+    }
+
+
 def test_a_trail_of_management_events_alone_is_free() -> None:
     assert not used(stage(it=("CloudTrail::Trail", {"EventSelectors": []})), "CloudTrail")
 
