@@ -21,13 +21,14 @@ NODE_LOCK = ROOT / "package-lock.json"
 USES = {
     "functions": "lambdas/requirements.txt",
     "function etl": "lambdas/etl/requirements.txt",
+    "function migrate": "lambdas/migrate/requirements.txt",
     "job": "glue_jobs/requirements.txt",
     "infra": "infra/requirements.txt",
     "scripts": "scripts/requirements.txt",
     "tests": "tests/requirements.txt",
 }
 """Each use with the file of its direct requirements."""
-DEPLOYED = frozenset({"functions", "function etl", "job"})
+DEPLOYED = frozenset({"functions", "function etl", "function migrate", "job"})
 
 
 class InstallationDiffers(Exception):

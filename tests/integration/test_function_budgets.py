@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from infra.packages import ARROW, LAMBDA_LIMIT_BYTES, LAYER, PackageArchive
+from infra.packages import ARROW, LAMBDA_LIMIT_BYTES, LAYER, MIGRATIONS, PackageArchive
 from infra.pruning import unpacked_bytes
 from scripts.benchmarks.cold_start import BASELINE, ENVIRONMENT
 from tests.packages import Unpacked, unpack
@@ -33,6 +33,7 @@ BUDGETS = {
     "dispatcher": Budget(40, 1.0),
     "etl": Budget(200, 3.2, (LAYER, ARROW), ("glue_jobs",)),
     "manifest": Budget(40, 1.0),
+    "migrate": Budget(60, 2.7, (LAYER, MIGRATIONS)),
     "poller": Budget(40, 1.2),
     "watch": Budget(40, 1.5),
     "webhook": Budget(40, 1.5),
@@ -52,9 +53,14 @@ def of_etl(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
     return unpack(tmp_path_factory.mktemp("etl"), (LAYER, ARROW), "shared", "glue_jobs", "lambdas/etl")
 
 
+@pytest.fixture(scope="module")
+def of_migrate(tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
+    return unpack(tmp_path_factory.mktemp("migrate"), (LAYER, MIGRATIONS), "shared", "lambdas/migrate")
+
+
 @pytest.fixture
 def unpacked(request: pytest.FixtureRequest, name: str) -> Unpacked:
-    found: Unpacked = request.getfixturevalue("of_etl" if name == "etl" else "of_most")
+    found: Unpacked = request.getfixturevalue(f"of_{name}" if name in ("etl", "migrate") else "of_most")
     return found
 
 

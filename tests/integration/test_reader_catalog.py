@@ -32,11 +32,13 @@ WAYS_ROUND = {
                 WHERE polname <> 'reader' OR polcmd <> 'r' OR polwithcheck IS NOT NULL
                 OR pg_get_expr(polqual, polrelid) NOT LIKE '%role_name = SESSION_USER%'
             ) FROM pg_policy WHERE polrelid = c.oid AND polroles <> ARRAY['pousada_writer'::regrole::oid]
+            AND (polroles, polcmd) IS DISTINCT FROM (ARRAY['pousada_auditor'::regrole::oid], 'r'::"char")
         )""",
     "a right that is more than reading": f"""
         SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,
         aclexplode(c.relacl) AS a WHERE {OURS} AND (
-            a.grantee = 0 OR a.grantee = 'pousada_reader'::regrole AND (a.privilege_type <> 'SELECT' OR a.is_grantable)
+            a.grantee = 0 OR a.grantee IN ('pousada_reader'::regrole, 'pousada_auditor'::regrole)
+            AND (a.privilege_type <> 'SELECT' OR a.is_grantable)
         )""",
     # A view runs as its owner, unless it is told to run as who asks; a materialized one holds rows of its own.
     "a view that runs as its owner": f"""
@@ -60,7 +62,7 @@ WAYS_ROUND = {
         WHERE {OURS} AND a.privilege_type = 'CREATE' AND a.grantee IN (0, 'pousada_reader'::regrole)""",
     "a right that comes by itself": "SELECT defaclobjtype::text FROM pg_default_acl",
     "a group that may more than it should": """
-        SELECT rolname FROM pg_roles WHERE rolname IN ('pousada_reader', 'pousada_writer') AND (
+        SELECT rolname FROM pg_roles WHERE rolname IN ('pousada_reader', 'pousada_writer', 'pousada_auditor') AND (
             rolcanlogin OR rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb OR rolreplication
             OR EXISTS (SELECT FROM pg_auth_members AS m WHERE m.member = pg_roles.oid)
         )""",
@@ -81,11 +83,14 @@ PLANTED = {
         "ALTER POLICY reader ON hotel.bookings USING (hotel_id = current_setting('pousada.hotel'))",
         "CREATE POLICY other ON hotel.rooms FOR SELECT USING (true)",
         "ALTER POLICY writer ON hotel.rooms TO pousada_writer, pousada_reader",
+        "ALTER POLICY auditor ON hotel.rooms TO pousada_auditor, pousada_reader",
+        "CREATE POLICY changing ON hotel.rooms FOR UPDATE TO pousada_auditor USING (true)",
         "CREATE TABLE hotel.reviews (hotel_id text); ALTER TABLE hotel.reviews ENABLE ROW LEVEL SECURITY",
     ],
     "a right that is more than reading": [
         "GRANT UPDATE ON hotel.rooms TO pousada_reader",
         "GRANT SELECT ON hotel.rooms TO PUBLIC",
+        "GRANT INSERT ON hotel.rooms TO pousada_auditor",
     ],
     "a view that runs as its owner": [
         "CREATE VIEW hotel.stays AS SELECT * FROM hotel.bookings",

@@ -13,7 +13,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from infra.lock import LockUnreadable, brought_by, read_lock
-from infra.paths import FUNCTION_REQUIREMENTS, JOB_REQUIREMENTS
+from infra.paths import FUNCTION_REQUIREMENTS, JOB_REQUIREMENTS, MIGRATE_FUNCTION_REQUIREMENTS
 from scripts.dependencies import __main__ as command
 from scripts.dependencies.inventory import PYTHON_LOCK, USES, Dependency, inventory
 from scripts.dependencies.licences import ACCEPTED, READ_FROM_FILE
@@ -180,7 +180,8 @@ def test_the_bill_requires_what_is_deployed_and_nothing_else(bill: dict[str, Any
     required = {it["name"]: it["version"] for it in bill["components"] if it["scope"] == "required"}
 
     packages = read_lock(PYTHON_LOCK)
-    deployed = [it for file in (FUNCTION_REQUIREMENTS, JOB_REQUIREMENTS) for it in brought_by(file, packages)]
+    lists = (FUNCTION_REQUIREMENTS, JOB_REQUIREMENTS, MIGRATE_FUNCTION_REQUIREMENTS)
+    deployed = [it for file in lists for it in brought_by(file, packages)]
     assert required == {it.name: it.version for it in deployed}
 
 

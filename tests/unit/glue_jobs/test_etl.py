@@ -17,8 +17,8 @@ from shared.settings import read
 from shared.storage.manifests import Gathered
 from tests.factories import minutes
 
-NAMES = ("RAW_BUCKET", "PROCESSED_BUCKET", "WORK_BUCKET", "INTEGRATIONS_TABLE", "DATABASE")
-SETTINGS = {name: name.lower() for name in NAMES}
+NAMES = ("RAW_BUCKET", "PROCESSED_BUCKET", "WORK_BUCKET", "INTEGRATIONS_TABLE")
+SETTINGS = {**{name: name.lower() for name in NAMES}, "DATABASE": '{"secret": "database"}'}
 
 
 def manifest(number: int, size: int = 1) -> Manifest:
