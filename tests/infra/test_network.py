@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from infra.capabilities.network import PLACES
-from tests.infra.templates import Synthesised
+from tests.infra.templates import REPOSITORY, Synthesised
 
 pytestmark = pytest.mark.infra
 
@@ -215,3 +216,18 @@ def test_every_connection_is_in_the_flow_log(aws_stage: Synthesised):
     (role,) = [r for id, r in aws_stage.properties("AWS::IAM::Role").items() if "FlowLogRole" in id]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_the_page_says_where_each_is():
+    page = (REPOSITORY / "docs" / "network.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `(\w+)` \| (\w+ \| \w+) \|$", page, re.MULTILINE))
+    deployed = {**FUNCTIONS, "job": ("egress", "Job")}
+    assert listed == {name: f"{tier} | {group.lower()}" for name, (tier, group) in deployed.items()}
+
+
+def test_the_page_s_arithmetic_is_right():
+    page = (REPOSITORY / "docs" / "network.md").read_text(encoding="utf-8")
+    nat, endpoint = 0.048 * 730, 0.011 * 730 * 3
+    for amount in (f"**{nat:.2f} USD a month**", f"**{endpoint:.2f} USD a month**", f"{2 * nat:.2f} USD a month more"):
+        assert amount in page
+    assert f"{endpoint / (0.048 - 0.01):.0f} GB a month" in page
