@@ -65,5 +65,5 @@ class Migrations(Construct):
 def digest(root: Path = ROOT) -> str:
     """Of all that ``migrate`` does to the database."""
     storage = root / "shared" / "storage"
-    files = [storage / "logins.py", *sorted((storage / "migrations").rglob("*.py"))]
+    files = [storage / "logins.py", storage / "statements.py", *sorted((storage / "migrations").rglob("*.py"))]
     return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()

@@ -19,11 +19,16 @@ def migrate(context: typer.Context) -> None:
 
     **Example**: `scripts/pousada migrate`, or for a real stage `scripts/pousada --stage prod-eu-west-1 migrate`
     """
-    from shared.storage import logins, migrations  # here: alembic takes half a second, and no other command needs it
+    from shared.storage import (
+        logins,
+        migrations,
+        statements,
+    )  # here: alembic takes half a second, and no other command needs it
 
     options: Options = context.obj
     stage = options.open()
     conninfo = stage.conninfo()
     migrations.upgrade(conninfo)
     logins.put_logins(conninfo)
+    statements.show_statements(conninfo)
     output.say(f"the database of {options.stage} is up to date")

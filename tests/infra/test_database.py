@@ -152,15 +152,19 @@ def test_migrations_are_run_before_the_functions_that_need_them_and_again_when_t
 def test_a_change_in_a_migration_or_a_login_is_a_change_of_the_resource(tmp_path: Path):
     storage = tmp_path / "shared" / "storage"
     (storage / "migrations" / "versions").mkdir(parents=True)
-    digests = {digest_after(storage / file, tmp_path) for file in ("logins.py", "migrations/versions/m0001.py")}
+    digests = {
+        digest_after(storage / file, tmp_path)
+        for file in ("logins.py", "statements.py", "migrations/versions/m0001.py")
+    }
     digests.add(digest_after(storage / "migrations" / "versions" / "m0002.py", tmp_path))
-    assert len(digests) == 3
+    assert len(digests) == 4
     (storage / "upsert.py").write_text("other code of this folder")
     assert digest(tmp_path) in digests
 
 
 def digest_after(file: Path, root: Path) -> str:
-    (root / "shared" / "storage" / "logins.py").touch()
+    for other in ("logins.py", "statements.py"):
+        (root / "shared" / "storage" / other).touch()
     file.write_text(file.name)
     return digest(root)
 

@@ -121,6 +121,8 @@ def test_what_it_answers_is_what_cloudformation_waits_for(cloudformation: CloudF
         assert not cloudformation.content_types[-1]
         assert version(blank) == NEWEST
     with psycopg.connect(blank) as connection:
+        # This server gathers no statements; that it was asked is all that can be seen here.
+        assert connection.execute("SELECT to_regnamespace('monitoring')").fetchone() == (None,)
         logins = connection.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", (list(GROUPS),)).fetchall()
     assert {name for (name,) in logins} == GROUPS.keys()
 
