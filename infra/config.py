@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from infra.config_section import Schedule, Section
+from infra.governance_config import Governance, Recovery
+from infra.webhook_config import Webhooks
 from shared.names import Names
-
-Schedule = Annotated[str, Field(pattern=r"^(cron|rate)\(.+\)$")]
-"""As EventBridge writes it, in UTC: ``cron(0 * * * ? *)``, ``rate(1 hour)``."""
 
 # Of the numbers of days that CloudWatch Logs takes, those of use here (infra/capabilities/log.py).
 LogDays = Literal[1, 7, 14, 30, 90, 180, 365, 731]
@@ -44,11 +44,7 @@ class InvalidConfiguration(ValueError):
     """``cdk.json`` says something this app does not understand; the message names the place."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Network(_Section):
+class Network(Section):
     """The stage's own network (docs/network.md)."""
 
     cidr: str = Field("10.40.0.0/16", pattern=r"^\d+\.\d+\.\d+\.\d+/16$")
@@ -61,7 +57,7 @@ class Network(_Section):
     """Services by their endpoint's name (``secretsmanager``), each billed by the hour and zone. None is needed."""
 
 
-class Database(_Section):
+class Database(Section):
     """PostgreSQL on RDS, and the proxy before it (docs/network.md)."""
 
     instance_class: str = Field("db.t4g.small", pattern=r"^db\.[a-z0-9]+g[a-z]*\.[a-z0-9]+$")
@@ -80,16 +76,7 @@ class Database(_Section):
     """How often the operating system's figures are taken; 0: never."""
 
 
-class Webhooks(_Section):
-    """The limits at the door; a vendor that is throttled (429) delivers again."""
-
-    requests_per_second: int = Field(100, ge=1)
-    burst: int = Field(200, ge=1)
-    requests_per_address: int = Field(20_000, ge=100)
-    """In five minutes, from one address: a vendor sends for all its hotels from a few."""
-
-
-class Polling(_Section):
+class Polling(Section):
     schedule: Schedule = "cron(0 * * * ? *)"
     every_minutes: int = Field(60, ge=1, le=1440)
     """How far apart the schedule's polls are: sync lag counts from where the schedule ends."""
@@ -97,7 +84,7 @@ class Polling(_Section):
     """Workers at once. The vendor's limit is held by the rate budget, not by this."""
 
 
-class LivePath(_Section):
+class LivePath(Section):
     batch_size: int = Field(10, ge=1, le=10_000)
     window_seconds: int = Field(0, ge=0, le=300)
     """More than ten messages at once need a window of a second or more (a rule of Lambda's)."""
@@ -106,14 +93,14 @@ class LivePath(_Section):
     """Bounds the connections to PostgreSQL."""
 
 
-class Batches(_Section):
+class Batches(Section):
     """How many raw objects become one manifest: as many as come in ``window_seconds``."""
 
     objects: int = Field(10_000, ge=1, le=10_000)
     window_seconds: int = Field(300, ge=0, le=300)
 
 
-class Etl(_Section):
+class Etl(Section):
     """The function etl and the Glue job. ``schedule`` leaves the batch window of a poll on the hour time to close."""
 
     schedule: Schedule = "cron(15 * * * ? *)"
@@ -128,7 +115,7 @@ class Etl(_Section):
         return self.small_batch_mib * 1024 * 1024
 
 
-class Deployment(_Section):
+class Deployment(Section):
     """How calls move to a new version of those functions that are called all the time; the others' move at once.
 
     ``Canary10Percent5Minutes``: a tenth of the calls for five minutes, then all. An alarm meanwhile brings them back
@@ -139,7 +126,7 @@ class Deployment(_Section):
     apply: Shift = "Canary10Percent5Minutes"
 
 
-class Audit(_Section):
+class Audit(Section):
     """The daily audit of every hotel (``shared/pipeline/audit.py``)."""
 
     schedule: Schedule = "cron(0 4 * * ? *)"
@@ -151,7 +138,7 @@ class Audit(_Section):
     """Hotels at once. Bounds the connections to PostgreSQL."""
 
 
-class Watch(_Section):
+class Watch(Section):
     """The function watch, which looks at what no event counts (``shared/pipeline/health.py``)."""
 
     every_minutes: Literal[5, 10, 15, 30] = 5
@@ -169,7 +156,7 @@ _Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 _Endpoint = Annotated[str, Field(pattern=r"^https://\S+$")]
 
 
-class Observability(_Section):
+class Observability(Section):
     """Who is told what, and at which sizes. Nobody is, until somebody is named here."""
 
     page: tuple[_Email | _Endpoint, ...] = ()
@@ -186,12 +173,12 @@ class Observability(_Section):
     """The account's quota "Concurrent executions" in the region: the alarm rings at four fifths of it."""
 
 
-class Analysts(_Section):
+class Analysts(Section):
     scan_limit_gib: int = Field(50, ge=1)
     """A query that would read more is cancelled. Athena bills by what is read."""
 
 
-class StageConfig(_Section):
+class StageConfig(Section):
     """One environment in one region; ``name`` is its key in cdk.json and stands in every resource's name."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*[a-z0-9]$")
@@ -214,6 +201,8 @@ class StageConfig(_Section):
     observability: Observability = Observability()
     analysts: Analysts = Analysts()
     deployment: Deployment = Deployment()
+    governance: Governance = Governance()
+    recovery: Recovery = Recovery()
 
     @property
     def names(self) -> Names:
@@ -235,6 +224,24 @@ class StageConfig(_Section):
         return self
 
     @model_validator(mode="after")
+    def _webhooks_are_of_these_vendors_and_this_region(self) -> StageConfig:
+        named = self.webhooks.vendors.keys() | self.webhooks.allowed_addresses.keys()
+        if unknown := sorted(named - set(self.vendors)):
+            raise ValueError(f"webhooks: unknown vendor {', '.join(unknown)}; known are {', '.join(self.vendors)}")
+        domain = self.webhooks.domain
+        if domain and domain.certificate_region != self.region:
+            raise ValueError(
+                f"webhooks.domain: the certificate's region is {domain.certificate_region}, not {self.region}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _copies_go_elsewhere(self) -> StageConfig:
+        if self.recovery.copy_to_region == self.region:
+            raise ValueError(f"recovery.copy_to_region: {self.region} is the stage's own")
+        return self
+
+    @model_validator(mode="after")
     def _bucket_names_fit(self) -> StageConfig:
         longest = self.names.named(_LONGEST_BUCKET)
         if len(longest) > _BUCKET_NAME_LIMIT:
@@ -242,11 +249,13 @@ class StageConfig(_Section):
         return self
 
 
-class _Document(_Section):
+class _Document(Section):
     """``context.pousada`` of cdk.json."""
 
     prefix: str = "pousada"
     vendors: tuple[str, ...]
+    webhooks: dict[str, Any] = Field(default_factory=dict)
+    """Of every stage, where it does not say otherwise: a vendor's headers and addresses are the same for all."""
     stages: dict[str, dict[str, Any]] = Field(min_length=1)
 
 
@@ -255,9 +264,14 @@ def parse(context: object) -> tuple[StageConfig, ...]:
     document = _checked(_Document, context, "")
     shared = {"prefix": document.prefix, "vendors": document.vendors}
     return tuple(
-        _checked(StageConfig, {**shared, **stage, "name": name}, f".stages.{name}")
+        _checked(StageConfig, {**shared, **_with_webhooks(stage, document), "name": name}, f".stages.{name}")
         for name, stage in document.stages.items()
     )
+
+
+def _with_webhooks(stage: dict[str, Any], document: _Document) -> dict[str, Any]:
+    own = stage.get("webhooks", {})
+    return {**stage, "webhooks": {**document.webhooks, **own} if isinstance(own, Mapping) else own}
 
 
 def select(stages: tuple[StageConfig, ...], wanted: str | None) -> tuple[StageConfig, ...]:

@@ -15,6 +15,10 @@ def document(**stage: Any) -> dict[str, Any]:
     return {"vendors": ["hostpms"], "stages": {"prod-eu-west-1": {"region": "eu-west-1", **stage}}}
 
 
+def domain(region: str) -> dict[str, str]:
+    return {"name": "hooks.hotel.example", "certificate_arn": f"arn:aws:acm:{region}:{'1' * 12}:certificate/0a-1b"}
+
+
 def test_a_stage_says_only_what_differs_from_the_defaults():
     (stage,) = parse(document(etl={"workers": 8}))
     assert stage.etl.workers == 8
@@ -48,12 +52,44 @@ def test_a_stage_says_only_what_differs_from_the_defaults():
         ({"region": "eu-south-2"}, "the stage's name must end with its region, eu-south-2"),
         ({"vendors": ["Host PMS"]}, "'Host PMS' is no vendor's folder name"),
         ({"prefix": "p" * 40}, "would have more than 63 characters"),
+        ({"webhooks": {"vendors": {"opera": {}}}}, "webhooks: unknown vendor opera; known are hostpms"),
+        ({"webhooks": {"allowed_addresses": {"opera": ["203.0.113.0/24"]}}}, "webhooks: unknown vendor opera"),
+        ({"webhooks": {"allowed_addresses": {"hostpms": ["0.0.0.0/0"]}}}, "a list that holds every address is none"),
+        ({"webhooks": {"allowed_addresses": {"hostpms": ["203.0.113.7/24"]}}}, "has host bits set"),
+        ({"webhooks": {"allowed_addresses": {"hostpms": []}}}, "webhooks.allowed_addresses.hostpms: Tuple should have"),
+        (
+            {"webhooks": {"vendors": {"hostpms": {"burst": 0}}}},
+            "webhooks.vendors.hostpms.burst: Input should be greater",
+        ),
+        (
+            {"webhooks": {"vendors": {"hostpms": {"required_headers": ["X:Y"]}}}},
+            "required_headers.0: String should match",
+        ),
+        ({"webhooks": {"countries": ["Portugal"]}}, "webhooks.countries.0: String should match"),
+        ({"webhooks": {"domain": domain("us-east-1")}}, "the certificate's region is us-east-1, not eu-west-1"),
+        ({"webhooks": {"domain": {**domain("eu-west-1"), "name": "https://h.example"}}}, "domain.name: String should"),
+        ({"governance": {"trail_retention_days": 364}}, "governance.trail_retention_days: Input should be greater"),
+        ({"governance": {"notify": ["finance"]}}, "governance.notify.0: String should match"),
+        ({"recovery": {"copy_to_region": "eu-west-1"}}, "recovery.copy_to_region: eu-west-1 is the stage's own"),
+        ({"recovery": {"replicate_raw_to": {"bucket_arn": "raw"}}}, "replicate_raw_to.bucket_arn: String should match"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(stage: dict[str, Any], told: str):
     with pytest.raises(InvalidConfiguration) as refused:
         parse(document(**stage))
     assert told in str(refused.value)
+
+
+def test_what_all_stages_say_of_webhooks_is_said_once_and_a_stages_own_words_win():
+    shared = {"countries": ["PT"], "burst": 50}
+    (stage,) = parse({**document(webhooks={"burst": 60}), "webhooks": shared})
+    assert (stage.webhooks.countries, stage.webhooks.burst) == (("PT",), 60)
+
+
+def test_a_vendors_limit_is_its_own_or_that_of_all():
+    vendors = {"hostpms": {"burst": 7}}
+    (stage,) = parse(document(webhooks={"requests_per_second": 30, "vendors": vendors}))
+    assert (stage.webhooks.of("hostpms").requests_per_second, stage.webhooks.of("hostpms").burst) == (30, 7)
 
 
 @pytest.mark.parametrize("context", [None, [], {"vendors": ["hostpms"]}, {"vendors": ["hostpms"], "stages": {}}])
