@@ -22,6 +22,11 @@ def wrapped(delivery_id: object, **record: object) -> bytes:
     return json.dumps({"event_id": delivery_id, "event": "reservation.created", "data": record}).encode()
 
 
+def resource(vendor: str) -> str:
+    """The vendor's path as API Gateway knows it."""
+    return f"/webhooks/{vendor}/{{propertyId}}/{{event}}"
+
+
 def signed_headers(body: bytes = BODY, *, at: datetime | str = NOW, secret: str = SECRET) -> dict[str, str]:
     """``at`` as a datetime is sent as Unix seconds; as a string, as it is."""
     timestamp = at if isinstance(at, str) else str(int(at.timestamp()))
@@ -42,7 +47,8 @@ def proxy_event(
     """A signed call. ``changes`` replace whole fields of the event, whatever they break."""
     headers = signed_headers(body, at=at, secret=secret)
     return {
-        "pathParameters": {"vendor": "hostpms", "propertyId": property_id, "event": event},
+        "resource": resource("hostpms"),
+        "pathParameters": {"propertyId": property_id, "event": event},
         "headers": headers,
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
         "body": base64.b64encode(body).decode() if encoded else body.decode(),

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from shared.pipeline.delivery import LARGEST_BODY
 from shared.segments import is_segment
 from shared.vendors.hostpms.webhook import sign
-from tests.deliveries import BODY, NOW, PROPERTY, SECRET, proxy_event, signed_headers
+from tests.deliveries import BODY, NOW, PROPERTY, SECRET, proxy_event, resource, signed_headers
 
 CANARY = "Zq7~canary~X9"  # no segment of a key, which might be told
 EXAMPLES = settings.default.max_examples
@@ -114,7 +114,7 @@ def texts(sample: bytes) -> st.SearchStrategy[bytes]:
 # -- Calls of the webhook ----------------------------------------------------------------------------
 
 _REST: dict[str, Any] = {
-    "resource": "/webhooks/{vendor}/{propertyId}/{event}",
+    "resource": resource("hostpms"),
     "path": f"/webhooks/hostpms/{PROPERTY}/reservation.created",
     "httpMethod": "POST",
     "queryStringParameters": None,
@@ -122,7 +122,7 @@ _REST: dict[str, Any] = {
     "stageVariables": None,
     "requestContext": {
         "resourceId": "x1",
-        "resourcePath": "/webhooks/{vendor}/{propertyId}/{event}",
+        "resourcePath": resource("hostpms"),
         "httpMethod": "POST",
         "protocol": "HTTP/1.1",
         "stage": "v1",
@@ -199,12 +199,16 @@ def carried(body: bytes) -> st.SearchStrategy[dict[str, Any]]:
 
 PATHS = st.fixed_dictionaries(
     {
-        "vendor": st.sampled_from(["hostpms"] * 7 + ["HostPMS", "contract"]) | st.just("hostpms") | UNSAFE,
         "propertyId": st.sampled_from([PROPERTY, "ES-MAD-002", "PT-LIS-999"]) | st.just(PROPERTY) | UNSAFE,
     },
     optional={"event": st.sampled_from(["reservation.created", "guest.created", "reservation.deleted"]) | UNSAFE},
 )
-FIELDS = ("pathParameters", "headers", "multiValueHeaders", "body", "isBase64Encoded", "requestContext")
+RESOURCES = (
+    (st.sampled_from(["hostpms"] * 7 + ["HostPMS", "contract", "{vendor}"]) | st.just("hostpms") | UNSAFE).map(resource)
+    | UNSAFE
+    | st.sampled_from(["hostpms", "/webhooks/hostpms", resource("hostpms") + "/", "/" + resource("hostpms")])
+)
+FIELDS = ("resource", "pathParameters", "headers", "multiValueHeaders", "body", "isBase64Encoded", "requestContext")
 
 
 @st.composite
@@ -214,7 +218,7 @@ def strangers_calls(draw: st.DrawFn) -> Any:
     # Mostly one thing at a time: the checks go from cheap to dear, and what fails early hides what comes later.
     strange = draw(st.sets(st.sampled_from(["path", "headers", "body", "fields"]), max_size=2))
     event = rest_event(proxy_event(body, secret="guessed"))
-    event |= {"pathParameters": draw(st.none() | PATHS)} if "path" in strange else {}
+    event |= {"resource": draw(RESOURCES), "pathParameters": draw(st.none() | PATHS)} if "path" in strange else {}
     event |= draw(strange_headers(body)) if "headers" in strange else {}
     event |= draw(carried(body)) if "body" in strange else {}
     fields = st.lists(st.sampled_from(FIELDS), min_size=1, max_size=2, unique=True)

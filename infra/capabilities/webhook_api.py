@@ -1,8 +1,10 @@
-"""``POST /webhooks/{vendor}/{propertyId}/{event}``: the API and the function behind it."""
+"""``POST /webhooks/<vendor>/{propertyId}/{event}``, a path for each vendor: the API and the function behind it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
@@ -13,6 +15,7 @@ from constructs import Construct
 
 from infra.capabilities.deployment import MINUTE, GradualShift, Symptom
 from infra.capabilities.function import PousadaFunction
+from infra.capabilities.gateway_answers import add_gateway_answers
 from infra.capabilities.log import Log
 from infra.capabilities.network import Network
 from infra.capabilities.permissions import (
@@ -26,6 +29,7 @@ from infra.capabilities.permissions import (
 )
 from infra.config import StageConfig
 from infra.target import Target
+from infra.webhook_config import VendorWebhooks
 from shared.names import Names
 
 API_STAGE = "v1"
@@ -45,6 +49,14 @@ _ACCESS_LOG_FIELDS = {
     "integrationLatencyMs": "$context.integrationLatency",
     "integrationStatus": "$context.integrationStatus",
     "traceId": "$context.xrayTraceId",
+}
+
+
+_OBSERVED: dict[str, Any] = {
+    "logging_level": apigateway.MethodLoggingLevel.ERROR,
+    # Would write bodies into the log.
+    "data_trace_enabled": False,
+    "metrics_enabled": True,
 }
 
 
@@ -108,7 +120,11 @@ class WebhookFunction(PousadaFunction):
 
 
 class WebhookApi(Construct):
-    """A REST API whose one method hands the body on as it came: the signature is over its bytes."""
+    """A REST API that hands bodies on as they came, for the signature is over their bytes; it never reads one.
+
+    Each configured vendor has a path of its own, and with it a limit of its own: one that floods takes nothing from the
+    others, and what is of no vendor is answered here, without a call of the function.
+    """
 
     def __init__(self, scope: Construct, id: str, *, config: StageConfig, function: lambda_.IFunction) -> None:
         super().__init__(scope, id)
@@ -119,31 +135,53 @@ class WebhookApi(Construct):
             "Api",
             rest_api_name=name,
             endpoint_types=[apigateway.EndpointType.REGIONAL],
+            # Whoever came by the API's own name would pass the domain's security policy by.
+            disable_execute_api_endpoint=config.webhooks.domain is not None,
             # Without it API Gateway would decode and re-encode what is not UTF-8.
             binary_media_types=["*/*"],
             cloud_watch_role=True,
             deploy_options=_stage_options(config, log),
         )
-        path = self.api.root.add_resource("webhooks").add_resource("{vendor}").add_resource("{propertyId}")
-        self._method = path.add_resource("{event}").add_method(
-            "POST", apigateway.LambdaIntegration(function, allow_test_invoke=False)
+        add_gateway_answers(self.api)
+        self._validator = self.api.add_request_validator(
+            "Headers", request_validator_name=f"{name}-headers", validate_request_parameters=True
         )
+        integration = apigateway.LambdaIntegration(function, allow_test_invoke=False)
+        webhooks = self.api.root.add_resource("webhooks")
+        for vendor in config.vendors:
+            self._receive(webhooks.add_resource(vendor), integration, config.webhooks.of(vendor).required_headers)
         self._acknowledge_findings()
 
     @property
     def stage(self) -> apigateway.Stage:
         return self.api.deployment_stage
 
-    def _acknowledge_findings(self) -> None:
+    def _receive(
+        self, vendor: apigateway.Resource, integration: apigateway.LambdaIntegration, headers: Sequence[str]
+    ) -> None:
+        required = ["path.propertyId", "path.event", *(f"header.{name}" for name in headers)]
+        method = (
+            vendor.add_resource("{propertyId}")
+            .add_resource("{event}")
+            .add_method(
+                "POST",
+                integration,
+                request_parameters={f"method.request.{parameter}": True for parameter in required},
+                request_validator=self._validator,
+            )
+        )
         signed = "The vendor signs each delivery; the function verifies it over the raw bytes."
-        acknowledge(self._method, "AwsSolutions-APIG4", signed)
-        acknowledge(self._method, "AwsSolutions-COG4", signed)
-        skip_check(self._method, "CKV_AWS_59", signed)
+        acknowledge(method, "AwsSolutions-APIG4", signed)
+        acknowledge(method, "AwsSolutions-COG4", signed)
+        skip_check(method, "CKV_AWS_59", signed)
+
+    def _acknowledge_findings(self) -> None:
         skip_check(self.stage, "CKV_AWS_120", "Deliveries are posted; no answer to one may come from a cache.")
         acknowledge(
             self.api,
             "AwsSolutions-APIG2",
-            "A validator would parse the body before its signature is checked, and tell strangers its shape.",
+            "Headers and path are validated. The rule asks for bodies too: one would be parsed before its signature is "
+            "checked, and strangers be told its shape.",
         )
         acknowledge(
             self.api.node.find_child("CloudWatchRole"),
@@ -157,11 +195,19 @@ def _stage_options(config: StageConfig, log: Log) -> apigateway.StageOptions:
         stage_name=API_STAGE,
         throttling_rate_limit=config.webhooks.requests_per_second,
         throttling_burst_limit=config.webhooks.burst,
+        method_options={
+            f"/webhooks/{vendor}/{{propertyId}}/{{event}}/POST": _limits(config.webhooks.of(vendor))
+            for vendor in config.vendors
+        },
         access_log_destination=apigateway.LogGroupLogDestination(log),
         access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG_FIELDS)),
-        logging_level=apigateway.MethodLoggingLevel.ERROR,
-        # Would write bodies into the log.
-        data_trace_enabled=False,
-        metrics_enabled=True,
         tracing_enabled=True,
+        **_OBSERVED,
+    )
+
+
+def _limits(vendor: VendorWebhooks) -> apigateway.MethodDeploymentOptions:
+    # A method with settings of its own has none of the stage's: they are said again.
+    return apigateway.MethodDeploymentOptions(
+        throttling_rate_limit=vendor.requests_per_second, throttling_burst_limit=vendor.burst, **_OBSERVED
     )

@@ -12,13 +12,17 @@ from infra.capabilities.function import dependency_layer
 from infra.capabilities.network import Network
 from infra.capabilities.polling import Polling
 from infra.capabilities.webhook_api import API_STAGE, WebhookApi, WebhookFunction
+from infra.capabilities.webhook_domain import WebhookDomain
 from infra.config import StageConfig
 from infra.stacks.storage import StorageStack
 from infra.target import Target
 
 
 class IngestStack(Stack):
-    """Output ``WebhookUrl``: vendors post to ``{WebhookUrl}/{vendor}/{propertyId}/{event}``."""
+    """Output ``WebhookUrl``: vendors post to ``{WebhookUrl}/{vendor}/{propertyId}/{event}``.
+
+    With a domain, output ``WebhookDomainTarget``: what its DNS record leads to.
+    """
 
     def __init__(
         self,
@@ -40,5 +44,12 @@ class IngestStack(Stack):
         if target.firewall:
             Firewall(self, "Firewall", config=config, stage=api.stage)
         Polling(self, "Polling", config=config, target=target, network=network, key=storage.key, layer=layer)
-        address = target.api_url(api.api.rest_api_id, config.region, API_STAGE)
-        CfnOutput(self, "WebhookUrl", value=f"{address}/webhooks")
+        CfnOutput(self, "WebhookUrl", value=f"{self._address(api, config, target)}/webhooks")
+
+    def _address(self, api: WebhookApi, config: StageConfig, target: Target) -> str:
+        domain = config.webhooks.domain
+        if domain is None:
+            return target.api_url(api.api.rest_api_id, config.region, API_STAGE)
+        named = WebhookDomain(self, "WebhookDomain", domain=domain, stage=api.stage)
+        CfnOutput(self, "WebhookDomainTarget", value=named.target)
+        return f"https://{domain.name}"

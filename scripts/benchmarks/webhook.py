@@ -40,7 +40,8 @@ from shared.storage.raw_lake import RawLake
 from shared.storage.secrets import Secrets
 from shared.vendors.hostpms.webhook import sign
 
-ADDRESS = {"vendor": "hostpms", "propertyId": "PT-LIS-001", "event": "reservation.created"}
+RESOURCE = "/webhooks/hostpms/{propertyId}/{event}"
+ADDRESS = {"propertyId": "PT-LIS-001", "event": "reservation.created"}
 SIGNING_KEY = "benchmark"
 
 Connect = Callable[[str], Any]
@@ -75,6 +76,7 @@ def events(count: int) -> Iterator[dict[str, Any]]:
         body = json.dumps(_reservation(number)).encode()
         headers = {"X-HostPMS-Signature": sign(timestamp, body, SIGNING_KEY), "X-HostPMS-Timestamp": timestamp}
         yield {
+            "resource": RESOURCE,
             "pathParameters": ADDRESS,
             "headers": headers,
             "multiValueHeaders": {name: [value] for name, value in headers.items()},

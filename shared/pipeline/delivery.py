@@ -31,9 +31,8 @@ _LARGEST_BASE64 = 4 * -(-LARGEST_BODY // 3)
 
 
 class Path(msgspec.Struct, rename="camel", frozen=True):
-    """``/webhooks/{vendor}/{propertyId}/{event}``."""
+    """What of the path the caller chose."""
 
-    vendor: str = ""
     property_id: str = ""
     event: str = ""
 
@@ -41,6 +40,8 @@ class Path(msgspec.Struct, rename="camel", frozen=True):
 class Request(msgspec.Struct, rename="camel", frozen=True):
     """What is read of API Gateway's proxy event (REST API, payload format 1.0)."""
 
+    resource: str = ""
+    """The path that API Gateway matched, in its own words: ``/webhooks/hostpms/{propertyId}/{event}``."""
     path_parameters: Path | None = None
     headers: dict[str, str] | None = None
     multi_value_headers: dict[str, list[str]] | None = None
@@ -84,18 +85,27 @@ def read(event: object) -> Request:
 
 def address_of(request: Request) -> Address:
     path = request.path_parameters or Path()
-    events = _webhook(path.vendor).EVENTS
+    vendor = _vendor_of(request.resource)
+    events = _webhook(vendor).EVENTS
     if not is_segment(path.property_id):
-        raise NotFound("no property has such an id", reason="unknown_property", vendor=path.vendor)
+        raise NotFound("no property has such an id", reason="unknown_property", vendor=vendor)
     if path.event not in events:
         known = ", ".join(events)
         raise NotFound(
             f"unknown event; the known are {known}",
             reason="unknown_event",
-            vendor=path.vendor,
+            vendor=vendor,
             property_id=path.property_id,
         )
-    return Address(path.vendor, path.property_id, path.event)
+    return Address(vendor, path.property_id, path.event)
+
+
+def _vendor_of(resource: str) -> str:
+    """Each vendor has a path of its own there (infra/capabilities/webhook_api.py). Empty where it is no such path."""
+    match resource.split("/"):
+        case ["", "webhooks", vendor, "{propertyId}", "{event}"]:
+            return vendor
+    return ""
 
 
 def delivery_of(request: Request, address: Address) -> Delivery:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.infra.options import EVERY_OPTION
 from tests.infra.templates import AWS_STAGES, STAGES, Synthesised, synthesise
 
 
@@ -12,6 +13,12 @@ def every_stage(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesis
         for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "CDK_DEFAULT_ACCOUNT", "AWS_ENDPOINT_URL"):
             environment.delenv(name, raising=False)
         return synthesise(tmp_path_factory.mktemp("cdk.out"))
+
+
+@pytest.fixture(scope="session")
+def every_option(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    """A production stage that has switched on all that can be."""
+    return synthesise(tmp_path_factory.mktemp("cdk.out"), stages="prod-eu-west-1", **EVERY_OPTION)["prod-eu-west-1"]
 
 
 @pytest.fixture(params=STAGES)

@@ -59,17 +59,14 @@ class Synthesised:
         return [statement for policy, statement in self.statements() if role in policy]
 
 
-def changed(stages: Mapping[str, Resource]) -> dict[str, Any]:
-    """cdk.json's context with these settings of some stages in place of those that it has."""
-    pousada = CONTEXT["pousada"]
-    written = {name: {**said, **stages.get(name, {})} for name, said in pousada["stages"].items()}
-    return {**CONTEXT, "pousada": {**pousada, "stages": written}}
-
-
 def synthesise(
-    outdir: Path, *, stages: str | None = None, context: Mapping[str, Any] = CONTEXT
+    outdir: Path, *, stages: str | None = None, context: Mapping[str, Any] = CONTEXT, **sections: Any
 ) -> dict[str, Synthesised]:
-    app = cdk.App(context=dict(context) if stages is None else {**context, "stages": stages}, outdir=str(outdir))
+    """``stages``: names of ``context``, comma between. ``sections``: what they say in place of its words."""
+    document = context["pousada"]
+    wanted = stages.split(",") if stages else [*document["stages"]]
+    changed = {name: {**document["stages"][name], **sections} for name in wanted}
+    app = cdk.App(context={**context, "pousada": {**document, "stages": changed}}, outdir=str(outdir))
     built = add_stages(app)
     assembly = app.synth()
     return {stage.node.id: read_stage(stage, assembly) for stage in built}

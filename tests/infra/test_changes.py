@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.infra.templates import REPOSITORY, Resource, Synthesised, changed, synthesise
+from tests.infra.templates import REPOSITORY, Resource, Synthesised, synthesise
 
 pytestmark = pytest.mark.infra
 
@@ -20,7 +20,7 @@ Change = tuple[str, frozenset[str]]
 @pytest.fixture(scope="module")
 def changes(every_stage: dict[str, Synthesised], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Change]:
     """``{stack}/{logical id}`` → what has become of it."""
-    after = synthesise(tmp_path_factory.mktemp("changed"), stages=STAGE, context=changed({STAGE: CHANGED}))[STAGE]
+    after = synthesise(tmp_path_factory.mktemp("changed"), stages=STAGE, **CHANGED)[STAGE]
     was, now = _resources(every_stage[STAGE]), _resources(after)
     differing = {id for id in was.keys() | now.keys() if was.get(id) != now.get(id)}
     return {id: _change(was.get(id, {}), now.get(id, {})) for id in differing}

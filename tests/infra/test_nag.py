@@ -20,6 +20,10 @@ def test_a_stage_passes(aws_stage: Synthesised):
     assert find(aws_stage.stage) == []
 
 
+def test_a_stage_with_every_option_passes(every_option: Synthesised):
+    assert find(every_option.stage) == []
+
+
 def test_a_pack_does_look():
     stack = Stack(App(), "bare")
     sqs.Queue(stack, "Queue")
@@ -27,9 +31,11 @@ def test_a_pack_does_look():
     assert found == {"AwsSolutions", "Serverless"}
 
 
-def test_a_finding_is_acknowledged_on_a_construct_and_never_on_a_stack(aws_stage: Synthesised):
+def test_a_finding_is_acknowledged_on_a_construct_and_never_on_a_stack(
+    aws_stage: Synthesised, every_option: Synthesised
+):
     key = Validations.ACKNOWLEDGED_RULES_METADATA_KEY
-    for construct in aws_stage.stage.node.find_all():
+    for construct in [*aws_stage.stage.node.find_all(), *every_option.stage.node.find_all()]:
         if any(entry.type == key for entry in construct.node.metadata):
             assert not isinstance(construct, Stack | Stage), construct.node.path
 

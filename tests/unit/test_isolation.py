@@ -29,7 +29,7 @@ from shared.storage.secrets import KEPT_SECONDS, Secrets
 from shared.streams import Stream
 from shared.vendors import registry
 from tests import factories
-from tests.deliveries import NOW, lambda_context
+from tests.deliveries import NOW, lambda_context, resource
 from tests.fakes.webhook import FakeClock, FakeLanding, FakeSecretsManager
 from tests.hostile import CANARY, SEGMENTS, TRAVERSALS, UNSAFE
 
@@ -273,9 +273,9 @@ def test_whatever_lies_in_the_raw_bucket_is_filed_in_its_own_place(parts: list[s
 
 @given(vendor=SEGMENTS | UNSAFE, hotel=SEGMENTS | UNSAFE, event=SEGMENTS | UNSAFE)
 def test_an_address_is_one_of_ours_or_none(vendor: str, hotel: str, event: str) -> None:
-    path = {"vendor": vendor, "propertyId": hotel, "event": event}
+    path = {"propertyId": hotel, "event": event}
     try:
-        address = delivery.address_of(delivery.read({"pathParameters": path}))
+        address = delivery.address_of(delivery.read({"resource": resource(vendor), "pathParameters": path}))
     except (NotFound, Malformed):
         return
     assert address.vendor in registry.VENDORS

@@ -11,7 +11,7 @@ import pytest
 from shared.errors import Malformed, NotFound, Refuse, TooLarge
 from shared.pipeline import delivery, envelope, raw_keys
 from shared.vendors.contract import Signed
-from tests.deliveries import BODY, NOW, proxy_event, wrapped
+from tests.deliveries import BODY, NOW, proxy_event, resource, wrapped
 
 
 def delivered(event: dict[str, Any]) -> delivery.Delivery:
@@ -40,22 +40,37 @@ def test_the_path_gives_the_address() -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        (None, "unknown_vendor"),
-        ({}, "unknown_vendor"),
-        ({"vendor": "opera", "propertyId": "PT-LIS-001", "event": "reservation.created"}, "unknown_vendor"),
-        ({"vendor": "HostPMS", "propertyId": "PT-LIS-001", "event": "reservation.created"}, "unknown_vendor"),
-        ({"vendor": "contract", "propertyId": "PT-LIS-001", "event": "reservation.created"}, "unknown_vendor"),
-        ({"vendor": "hostpms", "event": "reservation.created"}, "unknown_property"),
-        ({"vendor": "hostpms", "propertyId": "..", "event": "reservation.created"}, "unknown_property"),
-        ({"vendor": "hostpms", "propertyId": "a/b", "event": "reservation.created"}, "unknown_property"),
-        ({"vendor": "hostpms", "propertyId": "ã", "event": "reservation.created"}, "unknown_property"),
-        ({"vendor": "hostpms", "propertyId": "x" * 129, "event": "reservation.created"}, "unknown_property"),
-        ({"vendor": "hostpms", "propertyId": "PT-LIS-001"}, "unknown_event"),
-        ({"vendor": "hostpms", "propertyId": "PT-LIS-001", "event": "reservation.deleted"}, "unknown_event"),
+        (None, "unknown_property"),
+        ({}, "unknown_property"),
+        ({"event": "reservation.created"}, "unknown_property"),
+        ({"propertyId": "..", "event": "reservation.created"}, "unknown_property"),
+        ({"propertyId": "a/b", "event": "reservation.created"}, "unknown_property"),
+        ({"propertyId": "ã", "event": "reservation.created"}, "unknown_property"),
+        ({"propertyId": "x" * 129, "event": "reservation.created"}, "unknown_property"),
+        ({"propertyId": "PT-LIS-001"}, "unknown_event"),
+        ({"propertyId": "PT-LIS-001", "event": "reservation.deleted"}, "unknown_event"),
     ],
 )
 def test_an_unknown_address_is_not_found(path: Any, reason: str) -> None:
     assert refusal(NotFound, proxy_event(pathParameters=path)) == reason
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "/", "/webhooks", "/webhooks/hostpms", "hostpms", "/webhooks/hostpms/{propertyId}/{event}/"),
+        *("/hooks/hostpms/{propertyId}/{event}", "/webhooks/hostpms/PT-LIS-001/reservation.created"),
+        *map(resource, ("opera", "HostPMS", "contract", "{vendor}", "", "..", "hostpms/..")),
+    ],
+)
+def test_a_path_of_no_vendor_is_not_found(path: str) -> None:
+    assert refusal(NotFound, proxy_event(resource=path)) == "unknown_vendor"
+
+
+def test_the_vendor_is_of_the_path_that_the_gateway_matched_and_never_what_the_caller_says() -> None:
+    said = {"vendor": "opera", "propertyId": "PT-LIS-001", "event": "reservation.created"}
+
+    assert delivered(proxy_event(pathParameters=said)).address.vendor == "hostpms"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from lambdas.webhook import handler
 from shared.pipeline.delivery import LARGEST_BODY
-from tests.deliveries import BODY, GUEST_EMAIL, NOW, PROPERTY, SECRET, proxy_event, signed_headers
+from tests.deliveries import BODY, GUEST_EMAIL, NOW, PROPERTY, SECRET, proxy_event, resource, signed_headers
 from tests.fakes.webhook_function import Function
 
 
@@ -39,7 +39,7 @@ UNAUTHENTICATED: dict[str, dict[str, Any]] = {
 }
 REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
     **{reason: (401, how) for reason, how in UNAUTHENTICATED.items()},
-    "unknown_vendor": (404, {"pathParameters": {"vendor": "opera", "propertyId": PROPERTY, "event": "x"}}),
+    "unknown_vendor": (404, {"resource": resource("opera")}),
     "unknown_property": (404, {"property_id": "PT-LIS-999"}),
     "unknown_event": (404, {"event": "reservation.deleted"}),
     "not_a_proxy_event": (400, {"headers": "none"}),

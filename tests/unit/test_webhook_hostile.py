@@ -16,7 +16,7 @@ from shared.pipeline import envelope
 from shared.pipeline.delivery import LARGEST_BODY
 from shared.segments import SEGMENT, is_segment
 from tests import hostile
-from tests.deliveries import PROPERTY, SECRET, proxy_event
+from tests.deliveries import PROPERTY, SECRET, proxy_event, resource
 from tests.fakes.webhook_function import Function
 from tests.hostile import CANARY
 
@@ -76,7 +76,10 @@ def test_a_seed_is_refused_as_it_was(function: Function, seed: dict[str, Any]) -
 def test_no_path_leads_anywhere(function: Function, position: str) -> None:
     for text in hostile.TRAVERSALS:
         event = proxy_event()
-        event["pathParameters"][position] = text
+        if position == "vendor":
+            event["resource"] = resource(text)
+        else:
+            event["pathParameters"][position] = text
 
         assert assert_refused(function, event) == 404
         assert function.store.reads == []

@@ -1,0 +1,68 @@
+"""What API Gateway answers by itself: without a call of the function, in constant words."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from scripts.local.stack import LocalStack
+from tests.e2e.hotels import Hotel
+from tests.factories import record, text
+from tests.hostile import CANARY
+
+PROPERTY = "PT-BRG-211"
+OF_THE_FUNCTION = "x-correlation-id"
+"""It is in each of the function's answers, and in no other."""
+
+
+@pytest.fixture(scope="module")
+def hotel(deployed: LocalStack) -> Hotel:
+    return Hotel(deployed, PROPERTY).take_in()
+
+
+def reservation(name: str) -> bytes:
+    guest = {"guest_id": "G-211", "name": CANARY}
+    return text(record("booking", reservation_id=name, property_id=PROPERTY, guest=guest))
+
+
+def answered_by_the_gateway(answer: httpx.Response) -> bool:
+    return OF_THE_FUNCTION not in answer.headers
+
+
+def test_a_known_vendors_delivery_is_taken_by_the_function(hotel: Hotel) -> None:
+    answer = hotel.deliver(reservation("RSV-EDGE"))
+
+    assert (answer.status_code, answer.json()) == (200, {"result": "accepted"})
+    assert not answered_by_the_gateway(answer)
+
+
+@pytest.mark.parametrize("vendor", ["nopms", "HostPMS", "{vendor}", f"hostpms{CANARY}"])
+def test_an_unknown_vendor_is_answered_by_the_gateway_in_the_functions_words(hotel: Hotel, vendor: str) -> None:
+    body = reservation("RSV-NOBODYS")
+    authorised = {**hotel.sign(body), "Authorization": f"Bearer {CANARY}"}
+
+    answer = hotel.deliver(body, vendor=vendor, headers=authorised)
+
+    assert answered_by_the_gateway(answer)
+    assert (answer.status_code, answer.text) == (404, '{"error": "not_found"}')
+    assert CANARY not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize("path", ["", f"/hostpms/{PROPERTY}", f"/hostpms/{PROPERTY}/reservation.created/more"])
+def test_a_path_that_is_none_is_answered_by_the_gateway(hotel: Hotel, path: str) -> None:
+    answer = httpx.post(f"{hotel.local.webhook_url}{path}", content=b"{}", timeout=60, trust_env=False)
+
+    assert answered_by_the_gateway(answer)
+    assert (answer.status_code, answer.text) == (404, '{"error": "not_found"}')
+
+
+@pytest.mark.parametrize("missing", [None, "x-hostpms-signature", "x-hostpms-timestamp"])
+def test_what_is_not_signed_and_what_is_wrongly_signed_are_told_the_same(hotel: Hotel, missing: str | None) -> None:
+    """On AWS the gateway says so where a header is missing; here its validators are not made, and the function does."""
+    body = reservation("RSV-UNSIGNED")
+    headers = hotel.sign(body, secret="another hotel's secret")
+    headers.pop(missing or "", None)
+
+    answer = hotel.deliver(body, headers=headers)
+
+    assert (answer.status_code, answer.text) == (401, '{"error": "unauthenticated"}')
