@@ -34,6 +34,8 @@ def local_target() -> Target:
         packages=False,
         # CloudFormation there has no AWS::WAFv2::WebACLAssociation.
         firewall=False,
+        # CloudFormation there has no AWS::CloudTrail::Trail, AWS::Budgets::Budget, AWS::Backup::BackupSelection.
+        governance=False,
         # A tick on the hour in the middle of a demo or a test would be chance. `pousada poll` and `etl` are there.
         schedules=False,
         # CloudFormation there has no AWS::CodeDeploy::DeploymentGroup.

@@ -1,12 +1,12 @@
-"""Which stacks one environment in one region has.
+"""Which stacks one environment in one region has, each built on those before it:
 
-    storage ──────────────────┬── ingest         network: VPC, endpoints, security groups (docs/network.md)
-    network ──┬───────────────┘                  database: RDS, its proxy, the migrations, run before transform is
-              └── database ────── transform      changed
-
-Room is kept for the stacks of a later issue; where each belongs:
-
-    observability, governance: after all others, which know nothing of them
+storage          the keys, the lake's buckets, the control tables
+network          VPC, endpoints, security groups (docs/network.md)
+database         RDS, its proxy, the migrations; run before transform is changed
+ingest           the webhooks' API and its firewall, polling
+transform        both paths from raw objects to rows and Parquet; the audit
+observability    gauges, alarms, dashboards; knows the others' functions and queues, which know nothing of it
+governance       trail, budget, backups; the same
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from infra.capabilities.log import encrypt_logs
 from infra.config import StageConfig, parse, select
 from infra.local_target import local_target
 from infra.stacks.database import DatabaseStack
+from infra.stacks.governance import GovernanceStack
 from infra.stacks.ingest import IngestStack
 from infra.stacks.network import NetworkStack
 from infra.stacks.observability import ObservabilityStack
@@ -52,8 +53,10 @@ class PousadaStage(cdk.Stage):
         self.transform = TransformStack(self, "transform", door=database.door, **built_on)
         # Functions come after the tables that they write, and go before them.
         self.transform.add_stack_dependency(database)
-        # Last: it has an alarm for every function and every dead-letter queue that there is.
+        # It has an alarm for every function and every dead-letter queue that there is by then.
         self.observability = ObservabilityStack(self, "observability", **built_on)
+        if target.governance:
+            GovernanceStack(self, "governance", config=config, target=target, storage=self.storage, **protected)
         cdk.Tags.of(self).add("application", config.prefix)
         cdk.Tags.of(self).add("stage", config.name)
         encrypt_logs(self, self.storage.key)

@@ -24,6 +24,8 @@ class Target:
     packages: bool = True
     """The third-party packages travel with the deployment: the functions' layers, the job's wheels."""
     firewall: bool = True
+    governance: bool = True
+    """The stack of that name: trail, budget, backups."""
     schedules: bool = True
     """The hourly poll and the hourly batches happen by themselves."""
     gradual_shift: bool = True

@@ -46,6 +46,11 @@ class Names:
         """Manifests (``manifests/pending|done/``) and Athena's results (``athena-results/``)."""
         return self.named("work")
 
+    @property
+    def trail_bucket(self) -> str:
+        """CloudTrail's log files."""
+        return self.named("audit-trail")
+
     # -- DynamoDB ------------------------------------------------------------------------------
     @property
     def idempotency_table(self) -> str:
@@ -123,6 +128,11 @@ class Names:
     def reader_secret(self, name: str) -> str:
         """As ``database_secret``, of the reader ``name``: sees the rows of its hotels alone."""
         return f"{self.database_secret}/readers/{name}"
+
+    @property
+    def backup_vault(self) -> str:
+        """In the stage's region, and in that to which backups are copied."""
+        return self.named("backups")
 
     def stack(self, what: str) -> str:
         """CloudFormation's name for the stack ``what`` (storage, ingest, transform…)."""

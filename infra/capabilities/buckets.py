@@ -13,6 +13,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.capabilities.permissions import acknowledge, skip_check
+from infra.capabilities.replication import Replication
 from infra.config import StageConfig
 from infra.target import Target
 
@@ -22,6 +23,7 @@ _RAW_TO_GLACIER = Duration.days(365)
 _RAW_EXPIRES = Duration.days(7 * 365 + 2)
 # Where services look for their log groups; what is ours to name is below /{prefix}/{stage}/.
 _LOG_PLACES = ("/aws/*/", "aws-waf-logs-")
+ACCESS_LOGS = "access-logs"
 _REENCRYPT = ("kms:ReEncryptFrom", "kms:ReEncryptTo")
 
 
@@ -64,7 +66,7 @@ class AccessLogBucket(s3.Bucket):
         super().__init__(
             scope,
             id,
-            bucket_name=config.names.named("access-logs"),
+            bucket_name=config.names.named(ACCESS_LOGS),
             # S3 delivers access logs to no bucket that is encrypted with a key of ours.
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
@@ -77,6 +79,22 @@ class AccessLogBucket(s3.Bucket):
         endless = "It holds the access logs; logging itself, it would never come to an end."
         acknowledge(self, "AwsSolutions-S1", endless)
         skip_check(self, "CKV_AWS_18", endless)
+        self._take_logs_of(config.names.trail_bucket)
+
+    def _take_logs_of(self, bucket: str) -> None:
+        """Of one that is named and not known: the stack it is in is built on this one's."""
+        arn = Stack.of(self).format_arn(service="s3", region="", account="", resource=bucket)
+        self.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("logging.s3.amazonaws.com")],
+                actions=["s3:PutObject"],
+                resources=[self.arn_for_objects(f"{bucket}/*")],
+                conditions={
+                    "ArnLike": {"aws:SourceArn": arn},
+                    "StringEquals": {"aws:SourceAccount": Stack.of(self).account},
+                },
+            )
+        )
 
 
 class LakeBucket(s3.Bucket):
@@ -134,6 +152,9 @@ class LakeBuckets(Construct):
         self.raw = bucket("Raw", name=names.raw_bucket, lifecycle=[_raw_lifecycle()], announces_objects=True)
         self.processed = bucket("Processed", name=names.processed_bucket)
         self.work = bucket("Work", name=names.work_bucket, lifecycle=_work_lifecycle())
+        elsewhere = config.recovery.replicate_raw_to
+        if elsewhere:
+            Replication(self, "Replication", config=config, source=self.raw, key=key, to=elsewhere)
 
 
 def _raw_lifecycle() -> s3.LifecycleRule:

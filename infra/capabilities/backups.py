@@ -1,0 +1,151 @@
+"""Backups of the database and the tables, in a vault from which they cannot be deleted.
+
+The lake has none: its buckets are versioned, and everything else of it can be made again from the raw bucket, which is
+what ``recovery.replicate_raw_to`` copies (infra/capabilities/replication.py).
+"""
+
+from __future__ import annotations
+
+from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import aws_backup as backup
+from aws_cdk import aws_events as events
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from infra.capabilities.permissions import allow, table
+from infra.config import StageConfig
+from infra.target import Target
+
+# Of the control plane what cannot be had again from anywhere: idempotency records are of a week's use.
+_TABLES = ("integrations", "sync-state", "hotel-secrets")
+# What AWS Backup calls a snapshot of RDS's that it makes.
+_SNAPSHOTS = "awsbackup:*"
+_MADE_BY_AWS = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+# Until a compliance lock is final, for everyone and for good.
+_LOCK_SETTLES = Duration.days(3)
+
+
+class Backups(Construct):
+    """A vault with a key of its own, and a plan: each night, kept for ``recovery.keep_days``."""
+
+    def __init__(self, scope: Construct, id: str, *, config: StageConfig, target: Target, keys: list[kms.IKey]) -> None:
+        """``keys``: what is backed up is encrypted with one of them."""
+        super().__init__(scope, id)
+        key = kms.Key(
+            self,
+            "Key",
+            alias=f"alias/{config.names.named('backups')}",
+            description=f"Pousada {config.name}: backups of database and tables",
+            enable_key_rotation=True,
+            removal_policy=target.removal,
+        )
+        self.vault = backup.BackupVault(
+            self,
+            "Vault",
+            backup_vault_name=config.names.backup_vault,
+            encryption_key=key,
+            block_recovery_point_deletion=True,
+            lock_configuration=_lock(config),
+            removal_policy=target.removal,
+        )
+        role = self._role(config, [key, *keys])
+        self._add_plan(config, role)
+
+    def _add_plan(self, config: StageConfig, role: iam.Role) -> None:
+        recovery = config.recovery
+        plan = backup.BackupPlan(self, "Plan", backup_plan_name=config.names.named("nightly"), backup_vault=self.vault)
+        keep = Duration.days(recovery.keep_days)
+        plan.add_rule(
+            backup.BackupPlanRule(
+                rule_name="nightly",
+                schedule_expression=events.Schedule.expression(recovery.schedule),
+                start_window=Duration.hours(1),
+                completion_window=Duration.hours(6),
+                delete_after=keep,
+                copy_actions=[
+                    backup.BackupPlanCopyActionProps(destination_backup_vault=vault, delete_after=keep)
+                    for vault in self._vaults_elsewhere(config)
+                ],
+            )
+        )
+        plan.add_selection(
+            "State",
+            backup_selection_name=config.names.named("state"),
+            resources=[backup.BackupResource.from_arn(arn) for arn in [*self._tables(config), self._database(config)]],
+            role=role,
+            # The policy AWS has for it reaches every resource of the account.
+            disable_default_backup_policy=True,
+        )
+
+    def _vaults_elsewhere(self, config: StageConfig) -> list[backup.IBackupVault]:
+        if config.recovery.copy_to_region is None:
+            return []
+        arn = self._vault_in(config, config.recovery.copy_to_region)
+        return [backup.BackupVault.from_backup_vault_arn(self, "VaultElsewhere", arn)]
+
+    # -- What it may ------------------------------------------------------------------------------
+    def _role(self, config: StageConfig, keys: list[kms.IKey]) -> iam.Role:
+        """AWSBackupServiceRolePolicyForBackup, of this stage's tables, database, vaults and keys alone."""
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("backup.amazonaws.com"))
+        self._may_back_up_tables(role, config)
+        self._may_back_up_database(role, config)
+        regions = [config.region, *([config.recovery.copy_to_region] if config.recovery.copy_to_region else [])]
+        allow(
+            role,
+            *("backup:DescribeBackupVault", "backup:CopyIntoBackupVault"),
+            on=[self._vault_in(config, region) for region in regions],
+        )
+        arns = [key.key_arn for key in keys]
+        allow(role, "kms:DescribeKey", on=arns)
+        allow(role, "kms:CreateGrant", on=arns, conditions=_MADE_BY_AWS)
+        through = {"StringEquals": {"kms:ViaService": f"dynamodb.{config.region}.amazonaws.com"}}
+        allow(role, "kms:Decrypt", "kms:GenerateDataKey", on=arns, conditions=through)
+        return role
+
+    def _may_back_up_tables(self, role: iam.Role, config: StageConfig) -> None:
+        tables = self._tables(config)
+        actions = ("DescribeTable", "CreateBackup", "StartAwsBackupJob", "ListTagsOfResource")
+        allow(role, *(f"dynamodb:{action}" for action in actions), on=tables)
+        allow(
+            role,
+            *("dynamodb:DescribeBackup", "dynamodb:DeleteBackup"),
+            on=[f"{arn}/backup/*" for arn in tables],
+            why="DynamoDB names a backup itself; one that has come into the vault is deleted at its source.",
+        )
+
+    def _may_back_up_database(self, role: iam.Role, config: StageConfig) -> None:
+        database, snapshots = self._database(config), self._rds("snapshot", _SNAPSHOTS)
+        named = "AWS Backup names the snapshots it makes, all of them with this beginning."
+        both = ("DescribeDBSnapshots", "CreateDBSnapshot", "AddTagsToResource", "ListTagsForResource")
+        allow(role, "rds:DescribeDBInstances", on=[database])
+        allow(role, *(f"rds:{action}" for action in both), on=[database, snapshots], why=named)
+        of_snapshots = ("CopyDBSnapshot", "DeleteDBSnapshot", "ModifyDBSnapshotAttribute")
+        allow(role, *(f"rds:{action}" for action in of_snapshots), on=[snapshots], why=named)
+
+    # -- What there is ----------------------------------------------------------------------------
+    def _tables(self, config: StageConfig) -> list[str]:
+        return [table(self, config.names.named(name)) for name in _TABLES]
+
+    def _database(self, config: StageConfig) -> str:
+        return self._rds("db", config.names.named("database"))
+
+    def _rds(self, resource: str, name: str) -> str:
+        return Stack.of(self).format_arn(
+            service="rds", resource=resource, resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+
+    def _vault_in(self, config: StageConfig, region: str) -> str:
+        return Stack.of(self).format_arn(
+            service="backup",
+            region=region,
+            resource="backup-vault",
+            resource_name=config.names.backup_vault,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+
+
+def _lock(config: StageConfig) -> backup.LockConfiguration:
+    # Nor may a backup be made, or copied here, that goes sooner.
+    settles = _LOCK_SETTLES if config.recovery.vault_lock == "compliance" else None
+    return backup.LockConfiguration(min_retention=Duration.days(config.recovery.keep_days), changeable_for=settles)

@@ -1,0 +1,214 @@
+"""The trail, the bucket nobody deletes from, budget and anomalies."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from aws_cdk import App, Stack
+from aws_cdk import aws_sns as sns
+from aws_cdk.assertions import Template
+
+from infra.capabilities.budgets import REGIONS_WITHOUT_BUDGETS, Budgets
+from tests.infra.templates import Resource, Synthesised, words
+
+pytestmark = pytest.mark.infra
+
+# -- Trail -----------------------------------------------------------------------------------------
+
+
+def trail(stage: Synthesised) -> Resource:
+    (found,) = stage.properties("AWS::CloudTrail::Trail").values()
+    return found
+
+
+def selectors(stage: Synthesised) -> dict[str, dict[str, Any]]:
+    """By name: each field, and what it is compared with."""
+    return {
+        selector["Name"]: {field.pop("Field"): field for field in map(dict, selector["FieldSelectors"])}
+        for selector in trail(stage)["AdvancedEventSelectors"]
+    }
+
+
+def test_the_trail_is_of_one_region_validated_and_at_work(aws_stage: Synthesised):
+    found = trail(aws_stage)
+    assert (found["IsLogging"], found["EnableLogFileValidation"], found["IsMultiRegionTrail"]) == (True, True, False)
+    assert found["IncludeGlobalServiceEvents"] is True, "who changed a role is an event of no region"
+
+
+def test_reads_and_writes_of_raw_and_processed_objects_are_recorded(aws_stage: Synthesised):
+    names, lake = aws_stage.config.names, selectors(aws_stage)["lake"]
+    assert lake.keys() == {"eventCategory", "resources.type", "resources.ARN"}, "no readOnly, which leaves one out"
+    assert lake["eventCategory"] == {"Equals": ["Data"]}
+    assert lake["resources.type"] == {"Equals": ["AWS::S3::Object"]}
+    # With the slash: else a bucket whose name goes on would be meant as well.
+    buckets = [f"arn:aws:s3:::{bucket}/" for bucket in (names.raw_bucket, names.processed_bucket)]
+    assert lake["resources.ARN"] == {"StartsWith": buckets}
+
+
+def test_the_use_of_the_hotels_secrets_is_recorded(aws_stage: Synthesised):
+    secrets = selectors(aws_stage)["hotel-secrets"]
+    assert secrets["resources.type"] == {"Equals": ["AWS::DynamoDB::Table"]}
+    assert aws_stage.config.names.named("hotel-secrets") in json.dumps(secrets["resources.ARN"]["Equals"])
+
+
+def test_management_events_are_recorded_unless_the_account_has_a_trail_for_them(
+    aws_stage: Synthesised, every_option: Synthesised
+):
+    assert selectors(aws_stage)["management"] == {"eventCategory": {"Equals": ["Management"]}}
+    assert selectors(every_option).keys() == {"lake", "hotel-secrets"}
+
+
+def test_the_trail_begins_when_its_bucket_lets_it_write(aws_stage: Synthesised):
+    (resource,) = aws_stage.resources("AWS::CloudTrail::Trail").values()
+    assert any("BucketPolicy" in dependency for dependency in resource["DependsOn"])
+
+
+def test_the_trail_goes_to_cloudwatch_logs_where_that_is_asked_for(prod: Synthesised, every_option: Synthesised):
+    assert "CloudWatchLogsLogGroupArn" not in trail(prod)
+    assert trail(every_option).keys() >= {"CloudWatchLogsLogGroupArn", "CloudWatchLogsRoleArn"}
+    allowed = {action for s in every_option.allowed("TrailLogsRole") for action in words(s["Action"])}
+    assert allowed == {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+
+# -- Its bucket ------------------------------------------------------------------------------------
+
+
+def bucket(stage: Synthesised) -> Resource:
+    return stage.named("AWS::S3::Bucket", stage.config.names.trail_bucket)
+
+
+def statements(stage: Synthesised) -> list[Resource]:
+    policies = {i: p for i, p in stage.properties("AWS::S3::BucketPolicy").items() if i.startswith("governance/")}
+    (policy,) = policies.values()
+    return list(policy["PolicyDocument"]["Statement"])
+
+
+@pytest.mark.parametrize(("name", "mode", "days"), [("prod", "COMPLIANCE", 365), ("every_option", "GOVERNANCE", 730)])
+def test_a_log_file_is_locked(name: str, mode: str, days: int, request: pytest.FixtureRequest):
+    found = bucket(request.getfixturevalue(name))
+    assert found["ObjectLockEnabled"] is True
+    assert found["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert found["ObjectLockConfiguration"]["Rule"]["DefaultRetention"] == {"Days": days, "Mode": mode}
+
+
+def test_a_log_file_goes_after_its_lock_and_not_before(aws_stage: Synthesised, every_option: Synthesised):
+    for stage in (aws_stage, every_option):
+        (rule,) = bucket(stage)["LifecycleConfiguration"]["Rules"]
+        assert rule["ExpirationInDays"] > stage.config.governance.trail_retention_days
+        assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+
+
+def test_nobody_may_delete_a_log_file_or_pass_the_lock_by(aws_stage: Synthesised):
+    denied = [s for s in statements(aws_stage) if s["Effect"] == "Deny" and "Condition" not in s]
+    (denial,) = denied
+    assert denial["Principal"] == {"AWS": "*"}
+    assert {"s3:DeleteObject", "s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"} <= set(denial["Action"])
+    assert '"/*"' in json.dumps(denial["Resource"])
+    # What nobody could undo: no deployment could mend the policy, and no administrator.
+    assert not [action for action in denial["Action"] if "Policy" in action]
+
+
+def test_the_trail_alone_may_write_and_only_this_one(aws_stage: Synthesised):
+    allowed = [s for s in statements(aws_stage) if s["Effect"] == "Allow"]
+    assert {action for s in allowed for action in words(s["Action"])} == {"s3:GetBucketAcl", "s3:PutObject"}
+    for statement in allowed:
+        assert statement["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
+        source = json.dumps(statement["Condition"]["StringEquals"]["aws:SourceArn"])
+        assert f":trail/{trail(aws_stage)['TrailName']}" in source
+
+
+def test_the_bucket_is_encrypted_with_the_audits_own_key_and_its_accesses_are_logged(aws_stage: Synthesised):
+    (rule,) = bucket(aws_stage)["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    (key,) = rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"]["Fn::GetAtt"][:1]
+    assert trail(aws_stage)["KMSKeyId"] == {"Fn::GetAtt": [key, "Arn"]}
+    aliases = [alias["AliasName"] for alias in aws_stage.properties("AWS::KMS::Alias").values()]
+    assert f"alias/{aws_stage.config.names.named('audit')}" in aliases
+    names = aws_stage.config.names
+    logged = {"DestinationBucketName": names.named("access-logs"), "LogFilePrefix": f"{names.trail_bucket}/"}
+    assert bucket(aws_stage)["LoggingConfiguration"] == logged
+
+
+def test_the_access_log_bucket_takes_what_is_logged_of_the_trails_bucket(aws_stage: Synthesised):
+    policies = aws_stage.properties("AWS::S3::BucketPolicy").values()
+    taking = [
+        s
+        for p in policies
+        for s in p["PolicyDocument"]["Statement"]
+        if s["Effect"] == "Allow" and aws_stage.config.names.trail_bucket in json.dumps(s.get("Condition", {}))
+    ]
+    assert [(s["Action"], s["Principal"]) for s in taking] == [
+        ("s3:PutObject", {"Service": "logging.s3.amazonaws.com"}),
+    ]
+
+
+def test_the_key_serves_this_trail_and_its_account(aws_stage: Synthesised):
+    keys = aws_stage.properties("AWS::KMS::Key")
+    (key,) = (k for k in keys.values() if "CloudTrail" in k["Description"])
+    services = [s for s in key["KeyPolicy"]["Statement"] if "Service" in s["Principal"]]
+    assert [(s["Principal"]["Service"], set(words(s["Action"]))) for s in services] == [
+        ("cloudtrail.amazonaws.com", {"kms:GenerateDataKey*", "kms:DescribeKey"}),
+    ]
+    assert "aws:SourceArn" in json.dumps(services)
+
+
+# -- Budget and anomalies --------------------------------------------------------------------------
+
+
+def test_a_budget_is_made_wherever_cloudformation_can(aws_stage: Synthesised):
+    budgets = aws_stage.properties("AWS::Budgets::Budget")
+    assert bool(budgets) == (aws_stage.config.region not in REGIONS_WITHOUT_BUDGETS)
+    for budget in budgets.values():
+        assert budget["Budget"]["BudgetLimit"] == {"Amount": 500, "Unit": "USD"}
+
+
+def test_the_budget_is_of_this_application_in_this_stage(every_option: Synthesised):
+    (budget,) = every_option.properties("AWS::Budgets::Budget").values()
+    assert (budget["Budget"]["BudgetType"], budget["Budget"]["TimeUnit"]) == ("COST", "MONTHLY")
+    assert budget["Budget"]["BudgetLimit"]["Amount"] == 250
+    tags = {one["Tags"]["Key"]: one["Tags"]["Values"] for one in budget["Budget"]["FilterExpression"]["And"]}
+    assert tags == {"application": ["pousada"], "stage": ["prod-eu-west-1"]}
+
+
+def test_budget_and_anomalies_are_told_by_mail(every_option: Synthesised):
+    to = ["platform@hotel.example", "finance@hotel.example"]
+    (budget,) = every_option.properties("AWS::Budgets::Budget").values()
+    told = budget["NotificationsWithSubscribers"]
+    at = [(one["Notification"]["NotificationType"], one["Notification"]["Threshold"]) for one in told]
+    assert at == [("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100)]
+    for one in told:
+        assert one["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": address} for address in to]
+    (subscription,) = every_option.properties("AWS::CE::AnomalySubscription").values()
+    assert subscription["Frequency"] == "DAILY", "mail is sent no sooner"
+    assert subscription["Subscribers"] == [{"Type": "EMAIL", "Address": address} for address in to]
+    (dimension,) = json.loads(subscription["ThresholdExpression"]).values()
+    assert (dimension["Key"], dimension["Values"]) == ("ANOMALY_TOTAL_IMPACT_ABSOLUTE", ["15"])
+
+
+def test_anomalies_are_looked_for_in_this_stages_costs(aws_stage: Synthesised):
+    (monitor,) = aws_stage.properties("AWS::CE::AnomalyMonitor").values()
+    assert monitor["MonitorType"] == "CUSTOM"
+    assert json.loads(monitor["MonitorSpecification"]) == {
+        "Tags": {"Key": "stage", "Values": [aws_stage.config.name]},
+    }
+
+
+def test_where_nobody_is_named_nobody_is_told(aws_stage: Synthesised):
+    assert aws_stage.config.governance.notify == ()
+    assert aws_stage.properties("AWS::CE::AnomalySubscription") == {}
+    for budget in aws_stage.properties("AWS::Budgets::Budget").values():
+        assert "NotificationsWithSubscribers" not in budget
+
+
+def test_a_topic_is_told_as_well_and_of_anomalies_at_once(every_option: Synthesised):
+    stack = Stack(App(), "bare")
+    Budgets(stack, "Budgets", config=every_option.config, topic=sns.Topic(stack, "Mail"))
+    template = Template.from_stack(stack)
+    subscriptions = template.find_resources("AWS::CE::AnomalySubscription").values()
+    assert {s["Properties"]["Frequency"] for s in subscriptions} == {"DAILY", "IMMEDIATE"}
+    (budget,) = template.find_resources("AWS::Budgets::Budget").values()
+    (mail,) = template.find_resources("AWS::SNS::Topic")
+    for one in budget["Properties"]["NotificationsWithSubscribers"]:
+        assert {"SubscriptionType": "SNS", "Address": {"Ref": mail}} in one["Subscribers"]
+        assert len(one["Subscribers"]) == 1 + len(every_option.config.governance.notify)

@@ -1,0 +1,162 @@
+"""Backups in a vault, their copies in a second region, the raw bucket's in another bucket."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.infra.options import OTHER_ACCOUNT
+from tests.infra.templates import Resource, Synthesised, words
+
+pytestmark = pytest.mark.infra
+
+
+def rule(stage: Synthesised) -> Resource:
+    (plan,) = stage.properties("AWS::Backup::BackupPlan").values()
+    (found,) = plan["BackupPlan"]["BackupPlanRule"]
+    return dict(found)
+
+
+def vault(stage: Synthesised) -> Resource:
+    return stage.named("AWS::Backup::BackupVault", stage.config.names.backup_vault)
+
+
+def actions(stage: Synthesised, role: str) -> set[str]:
+    return {action for s in stage.allowed(role) for action in words(s["Action"])}
+
+
+# -- Backups ---------------------------------------------------------------------------------------
+
+
+def test_database_and_tables_are_backed_up_every_night(aws_stage: Synthesised):
+    (selection,) = aws_stage.properties("AWS::Backup::BackupSelection").values()
+    resources = [arn["Fn::Join"][1][-1] for arn in selection["BackupSelection"]["Resources"]]
+    names = aws_stage.config.names
+    tables = (names.integrations_table, names.sync_state_table, names.named("hotel-secrets"))
+    assert resources == [*(f":table/{table}" for table in tables), f":db:{names.named('database')}"]
+    assert rule(aws_stage)["ScheduleExpression"] == "cron(30 2 * * ? *)"
+    assert rule(aws_stage)["Lifecycle"] == {"DeleteAfterDays": 35}
+
+
+def test_the_vault_has_a_key_of_its_own(aws_stage: Synthesised):
+    (key,) = vault(aws_stage)["EncryptionKeyArn"]["Fn::GetAtt"][:1]
+    aliases = {alias["TargetKeyId"]["Fn::GetAtt"][0]: alias["AliasName"] for alias in _aliases(aws_stage)}
+    assert aliases[key] == f"alias/{aws_stage.config.names.named('backups')}"
+
+
+def test_a_backup_cannot_be_deleted_or_made_shorter_lived(aws_stage: Synthesised):
+    (denial,) = vault(aws_stage)["AccessPolicy"]["Statement"]
+    assert (denial["Effect"], denial["Principal"]) == ("Deny", {"AWS": "*"})
+    assert set(denial["Action"]) == {"backup:DeleteRecoveryPoint", "backup:UpdateRecoveryPointLifecycle"}
+    keep = aws_stage.config.recovery.keep_days
+    assert vault(aws_stage)["LockConfiguration"] == {"MinRetentionDays": keep}
+    assert rule(aws_stage)["Lifecycle"]["DeleteAfterDays"] >= keep, "else the locked vault refuses the backup"
+
+
+def test_the_lock_can_be_made_final(every_option: Synthesised):
+    lock = vault(every_option)["LockConfiguration"]
+    assert lock == {"MinRetentionDays": 90, "ChangeableForDays": 3}
+
+
+def test_the_vault_outlives_its_stack(aws_stage: Synthesised):
+    (resource,) = aws_stage.resources("AWS::Backup::BackupVault").values()
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_who_backs_up_may_do_no_more(aws_stage: Synthesised):
+    assert actions(aws_stage, "BackupsRole") == {
+        *("dynamodb:DescribeTable", "dynamodb:CreateBackup", "dynamodb:StartAwsBackupJob"),
+        *("dynamodb:ListTagsOfResource", "dynamodb:DescribeBackup", "dynamodb:DeleteBackup"),
+        *("rds:DescribeDBInstances", "rds:DescribeDBSnapshots", "rds:CreateDBSnapshot", "rds:AddTagsToResource"),
+        *("rds:ListTagsForResource", "rds:CopyDBSnapshot", "rds:DeleteDBSnapshot", "rds:ModifyDBSnapshotAttribute"),
+        *("backup:DescribeBackupVault", "backup:CopyIntoBackupVault"),
+        *("kms:DescribeKey", "kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey"),
+    }
+    names = aws_stage.config.names
+    of_this_stage = (names.named(""), ":snapshot:awsbackup:*", "Key")
+    for statement in aws_stage.allowed("BackupsRole"):
+        for resource in words(statement["Resource"]):
+            assert any(mark in resource for mark in of_this_stage), resource
+
+
+def test_who_backs_up_uses_keys_for_aws_alone(aws_stage: Synthesised):
+    conditions = {
+        action: statement.get("Condition")
+        for statement in aws_stage.allowed("BackupsRole")
+        for action in words(statement["Action"])
+        if action.startswith("kms:")
+    }
+    through = {"StringEquals": {"kms:ViaService": f"dynamodb.{aws_stage.config.region}.amazonaws.com"}}
+    assert conditions.pop("kms:DescribeKey") is None
+    assert conditions.pop("kms:CreateGrant") == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    assert conditions == {"kms:Decrypt": through, "kms:GenerateDataKey": through}
+
+
+# -- Elsewhere -------------------------------------------------------------------------------------
+
+
+def test_nothing_leaves_the_region_unless_it_is_told_to(aws_stage: Synthesised):
+    assert not rule(aws_stage).get("CopyActions")
+    raw = aws_stage.named("AWS::S3::Bucket", aws_stage.config.names.raw_bucket)
+    assert "ReplicationConfiguration" not in raw
+
+
+def test_each_backup_is_copied_to_the_vault_of_the_same_name_in_the_second_region(every_option: Synthesised):
+    (copy,) = rule(every_option)["CopyActions"]
+    arn = json.dumps(copy["DestinationBackupVaultArn"])
+    assert "arn:aws:backup:eu-south-2:" in arn
+    assert f":backup-vault:{every_option.config.names.backup_vault}" in arn
+    assert copy["Lifecycle"] == {"DeleteAfterDays": 90}
+    into = [s for s in every_option.allowed("BackupsRole") if "backup:CopyIntoBackupVault" in words(s["Action"])]
+    assert "arn:aws:backup:eu-south-2:" in json.dumps(into)
+
+
+@pytest.fixture
+def replicated(every_option: Synthesised) -> dict[str, Any]:
+    raw = every_option.named("AWS::S3::Bucket", every_option.config.names.raw_bucket)
+    (found,) = raw["ReplicationConfiguration"]["Rules"]
+    return dict(found)
+
+
+def test_raw_objects_are_copied_encrypted_anew_and_deletions_are_not(replicated: dict[str, Any]):
+    assert (replicated["Status"], replicated["Filter"]) == ("Enabled", {"Prefix": ""})
+    assert replicated["DeleteMarkerReplication"] == {"Status": "Disabled"}
+    assert replicated["SourceSelectionCriteria"] == {"SseKmsEncryptedObjects": {"Status": "Enabled"}}
+    destination = replicated["Destination"]
+    assert destination["Bucket"] == "arn:aws:s3:::pousada-raw-elsewhere"
+    assert destination["EncryptionConfiguration"]["ReplicaKmsKeyID"].startswith("arn:aws:kms:eu-south-2:")
+    assert "ReplicationTime" not in destination
+
+
+def test_the_other_accounts_copies_are_the_other_accounts(replicated: dict[str, Any]):
+    destination = replicated["Destination"]
+    assert destination["Account"] == OTHER_ACCOUNT
+    assert destination["AccessControlTranslation"] == {"Owner": "Destination"}
+
+
+def test_who_copies_reads_the_one_bucket_and_writes_the_other(every_option: Synthesised):
+    raw = "LakeRaw"
+    allowed = [
+        (set(words(s["Action"])), json.dumps(s["Resource"]), s.get("Condition"))
+        for s in every_option.allowed("ReplicationRole")
+    ]
+    of_source = {action for done, on, _ in allowed if raw in on for action in done}
+    elsewhere = {action for done, on, _ in allowed if "pousada-raw-elsewhere" in on for action in done}
+    assert of_source == {
+        *("s3:GetReplicationConfiguration", "s3:ListBucket", "s3:GetObjectVersionForReplication"),
+        *("s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"),
+    }
+    assert elsewhere == {"s3:ReplicateObject", "s3:ReplicateTags", "s3:ObjectOwnerOverrideToBucketOwner"}
+    keys = {frozenset(done): condition for done, _, condition in allowed if "kms:" in str(done)}
+    assert keys == {
+        frozenset({"kms:Decrypt"}): {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}},
+        frozenset({"kms:Encrypt", "kms:GenerateDataKey"}): {
+            "StringEquals": {"kms:ViaService": "s3.eu-south-2.amazonaws.com"}
+        },
+    }
+
+
+def _aliases(stage: Synthesised) -> list[Resource]:
+    return list(stage.properties("AWS::KMS::Alias").values())
