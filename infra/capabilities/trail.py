@@ -42,6 +42,18 @@ class TrailKey(kms.Key):
                 conditions=_of_this_trail(self, config),
             )
         )
+        if config.governance.trail_to_logs:
+            self._let_logs_use_it(config)
+
+    def _let_logs_use_it(self, config: StageConfig) -> None:
+        self.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal(f"logs.{config.region}.amazonaws.com")],
+                actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+                resources=["*"],
+                conditions={"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": _log_arn(self, config)}},
+            )
+        )
 
 
 class TrailBucket(s3.Bucket):
@@ -129,7 +141,7 @@ class Trail(Construct):
             is_multi_region_trail=False,
             include_global_service_events=True,
             advanced_event_selectors=self._selectors(config),
-            **(self._logs(config) if config.governance.trail_to_logs else {}),
+            **(self._logs(config, key) if config.governance.trail_to_logs else {}),
         )
         trail.node.add_dependency(bucket.policy)
 
@@ -147,26 +159,28 @@ class Trail(Construct):
             selectors.insert(0, _Selector(name="management", field_selectors=[management]))
         return selectors
 
-    def _logs(self, config: StageConfig) -> dict[str, Any]:
-        name = f"/aws/cloudtrail/{_trail_name(config)}"
-        log = Log(self, "Log", name=name, config=config)
+    def _logs(self, config: StageConfig, key: kms.IKey) -> dict[str, Any]:
+        log = Log(self, "Log", name=_log_name(config), config=config, key=key)
         role = iam.Role(self, "LogsRole", assumed_by=_CLOUDTRAIL)
         allow(
             role,
             "logs:CreateLogStream",
             "logs:PutLogEvents",
-            on=[_streams(self, name)],
+            on=[f"{_log_arn(self, config)}:log-stream:{Stack.of(self).account}_CloudTrail_{config.region}*"],
             why="CloudTrail names its streams itself and begins new ones.",
         )
         return {"cloud_watch_logs_log_group_arn": log.log_group_arn, "cloud_watch_logs_role_arn": role.role_arn}
 
 
-def _streams(scope: Construct, log: str) -> str:
-    stack = Stack.of(scope)
-    return stack.format_arn(
+def _log_name(config: StageConfig) -> str:
+    return f"/aws/cloudtrail/{_trail_name(config)}"
+
+
+def _log_arn(scope: Construct, config: StageConfig) -> str:
+    return Stack.of(scope).format_arn(
         service="logs",
         resource="log-group",
-        resource_name=f"{log}:log-stream:{stack.account}_CloudTrail_{stack.region}*",
+        resource_name=_log_name(config),
         arn_format=ArnFormat.COLON_RESOURCE_NAME,
     )
 

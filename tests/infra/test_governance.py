@@ -70,6 +70,9 @@ def test_the_trail_goes_to_cloudwatch_logs_where_that_is_asked_for(prod: Synthes
     assert trail(every_option).keys() >= {"CloudWatchLogsLogGroupArn", "CloudWatchLogsRoleArn"}
     allowed = {action for s in every_option.allowed("TrailLogsRole") for action in words(s["Action"])}
     assert allowed == {"logs:CreateLogStream", "logs:PutLogEvents"}
+    log = every_option.named("AWS::Logs::LogGroup", f"/aws/cloudtrail/{trail(every_option)['TrailName']}")
+    assert log["KmsKeyId"] == trail(every_option)["KMSKeyId"]
+    assert log["RetentionInDays"] == every_option.config.log_retention_days
 
 
 # -- Its bucket ------------------------------------------------------------------------------------
