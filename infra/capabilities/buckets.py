@@ -24,7 +24,7 @@ _RAW_EXPIRES = Duration.days(7 * 365 + 2)
 # Where services look for their log groups; what is ours to name is below /{prefix}/{stage}/.
 _LOG_PLACES = ("/aws/*/", "aws-waf-logs-")
 ACCESS_LOGS = "access-logs"
-_REENCRYPT = ("kms:ReEncryptFrom", "kms:ReEncryptTo")
+REENCRYPT = ("kms:ReEncryptFrom", "kms:ReEncryptTo")
 
 
 class DataKey(kms.Key):
@@ -52,7 +52,7 @@ class DataKey(kms.Key):
         self.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal(f"logs.{config.region}.amazonaws.com")],
-                actions=["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", *_REENCRYPT],
+                actions=["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", *REENCRYPT],
                 resources=["*"],
                 conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
             )

@@ -11,13 +11,14 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from infra.capabilities.buckets import ACCESS_LOGS
+from infra.capabilities.buckets import ACCESS_LOGS, REENCRYPT
 from infra.capabilities.log import Log
 from infra.capabilities.permissions import allow, objects, table
 from infra.config import StageConfig
 from infra.target import Target
 
 _CLOUDTRAIL = iam.ServicePrincipal("cloudtrail.amazonaws.com")
+_DATA_KEYS = ("kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext")
 _Selector = cloudtrail.CfnTrail.AdvancedEventSelectorProperty
 _Field = cloudtrail.CfnTrail.AdvancedFieldSelectorProperty
 
@@ -37,7 +38,7 @@ class TrailKey(kms.Key):
         self.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[_CLOUDTRAIL],
-                actions=["kms:GenerateDataKey*", "kms:DescribeKey"],
+                actions=[*_DATA_KEYS, "kms:DescribeKey"],
                 resources=["*"],
                 conditions=_of_this_trail(self, config),
             )
@@ -49,7 +50,7 @@ class TrailKey(kms.Key):
         self.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[iam.ServicePrincipal(f"logs.{config.region}.amazonaws.com")],
-                actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"],
+                actions=["kms:Encrypt", "kms:Decrypt", *REENCRYPT, *_DATA_KEYS, "kms:DescribeKey"],
                 resources=["*"],
                 conditions={"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": _log_arn(self, config)}},
             )

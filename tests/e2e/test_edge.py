@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
 
+from infra.webhook_config import Webhooks
 from scripts.local.stack import LocalStack
 from tests.e2e.hotels import Hotel
 from tests.factories import record, text
@@ -46,6 +49,33 @@ def test_an_unknown_vendor_is_answered_by_the_gateway_in_the_functions_words(hot
     assert answered_by_the_gateway(answer)
     assert (answer.status_code, answer.text) == (404, '{"error": "not_found"}')
     assert CANARY not in answer.text + str(answer.headers)
+
+
+@pytest.fixture
+def one_at_once(hotel: Hotel) -> Iterator[None]:
+    """HostPMS may send one delivery, and the next in a long while."""
+    gateway = hotel.local.client("apigateway")
+    (api,) = gateway.get_rest_apis()["items"]
+    method = "/~1webhooks~1hostpms~1{propertyId}~1{event}/POST"
+
+    def change(**limits: str) -> None:
+        changes = [{"op": "replace", "path": f"{method}/throttling/{name}", "value": limits[name]} for name in limits]
+        gateway.update_stage(restApiId=api["id"], stageName="v1", patchOperations=changes)
+
+    change(burstLimit="1", rateLimit="0.01")
+    yield
+    webhooks = Webhooks()
+    change(burstLimit=str(webhooks.burst), rateLimit=str(webhooks.requests_per_second))
+
+
+@pytest.mark.usefixtures("one_at_once")
+def test_a_vendor_that_sends_too_much_is_told_when_to_come_again(hotel: Hotel) -> None:
+    answers = [hotel.deliver(reservation(f"RSV-FLOOD-{number}")) for number in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 429, 429]
+    for answer in answers[1:]:
+        assert answered_by_the_gateway(answer)
+        assert (answer.text, answer.headers["Retry-After"]) == ('{"error": "throttled"}', "5")
 
 
 @pytest.mark.parametrize("path", ["", f"/hostpms/{PROPERTY}", f"/hostpms/{PROPERTY}/reservation.created/more"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from lambdas.webhook import answers
 from shared.errors import NotFound, TooLarge, Unauthenticated
 from shared.vendors import registry
 from tests.infra.options import CERTIFICATE
-from tests.infra.templates import Resource, Synthesised, words
+from tests.infra.templates import REPOSITORY, Resource, Synthesised, words
+from tests.infra.test_settings_pages import table
 
 pytestmark = pytest.mark.infra
 
@@ -177,6 +179,18 @@ def test_the_firewall_stays_within_what_is_not_charged_extra(name: str, request:
     stage: Synthesised = request.getfixturevalue(name)
     taken = sum(units(rule["Statement"]) for rule in rules(stage).values())
     assert sum(CAPACITY.values()) < taken <= WITHOUT_SURCHARGE
+
+
+def test_the_page_tells_each_rules_capacity(every_option: Synthesised):
+    shown = {row[0].strip("`"): row[1] for row in table("edge.md", "## Capacity and cost")}
+    taken = {
+        name.replace("-hostpms", "-{vendor}"): units(rule["Statement"]) for name, rule in rules(every_option).items()
+    }
+    assert shown.keys() == taken.keys()
+    assert all(str(taken[name]) in re.findall(r"\d+", cell) for name, cell in shown.items())
+    spare = WITHOUT_SURCHARGE - sum(taken.values()) + taken["senders-{vendor}"]
+    assert spare // taken["senders-{vendor}"] == 17
+    assert "there is room for seventeen vendors" in (REPOSITORY / "docs" / "edge.md").read_text(encoding="utf-8")
 
 
 def test_other_countries_are_turned_away_where_they_are_listed(every_option: Synthesised, prod: Synthesised):

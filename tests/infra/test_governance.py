@@ -151,7 +151,7 @@ def test_the_key_serves_this_trail_and_its_account(aws_stage: Synthesised):
     (key,) = (k for k in keys.values() if "CloudTrail" in k["Description"])
     services = [s for s in key["KeyPolicy"]["Statement"] if "Service" in s["Principal"]]
     assert [(s["Principal"]["Service"], set(words(s["Action"]))) for s in services] == [
-        ("cloudtrail.amazonaws.com", {"kms:GenerateDataKey*", "kms:DescribeKey"}),
+        ("cloudtrail.amazonaws.com", {"kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"}),
     ]
     assert "aws:SourceArn" in json.dumps(services)
 

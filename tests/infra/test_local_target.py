@@ -50,7 +50,7 @@ LEFT_OUT = NETWORK | {
     "AWS::WAFv2::WebACL",
     "AWS::WAFv2::WebACLAssociation",
 }
-STACKS_LEFT_OUT = {"governance"}
+STACKS_LEFT_OUT = {"governance", "network"}
 
 
 def test_only_the_listed_types_are_left_out(local: Synthesised, prod: Synthesised):
