@@ -30,7 +30,11 @@ class VendorWebhooks(Section):
     requests_per_second: int | None = Field(None, ge=1)
     burst: int | None = Field(None, ge=1)
     required_headers: tuple[HeaderName, ...] = ()
-    """Without one of them no delivery of this vendor can be genuine: answered 401, and no function is called."""
+    """Without one of them no delivery of this vendor can be genuine: answered 401, and no function is called.
+
+    None by default. Whether API Gateway compares their names regardless of case is not documented, and where it does
+    not, it refuses the genuine: to be tried with the vendor.
+    """
 
 
 class Domain(Section):

@@ -35,7 +35,7 @@ class Backups(Construct):
         key = kms.Key(
             self,
             "Key",
-            alias=f"alias/{config.names.named('backups')}",
+            alias=_alias(config),
             description=f"Pousada {config.name}: backups of database and tables",
             enable_key_rotation=True,
             removal_policy=target.removal,
@@ -90,18 +90,22 @@ class Backups(Construct):
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("backup.amazonaws.com"))
         self._may_back_up_tables(role, config)
         self._may_back_up_database(role, config)
-        regions = [config.region, *([config.recovery.copy_to_region] if config.recovery.copy_to_region else [])]
         allow(
             role,
             *("backup:DescribeBackupVault", "backup:CopyIntoBackupVault"),
-            on=[self._vault_in(config, region) for region in regions],
+            on=[self._vault_in(config, region) for region in _regions(config)],
         )
-        arns = [key.key_arn for key in keys]
-        allow(role, "kms:DescribeKey", on=arns)
-        allow(role, "kms:CreateGrant", on=arns, conditions=_MADE_BY_AWS)
-        through = {"StringEquals": {"kms:ViaService": f"dynamodb.{config.region}.amazonaws.com"}}
-        allow(role, "kms:Decrypt", "kms:GenerateDataKey", on=arns, conditions=through)
+        _may_use_keys(role, keys, config)
+        if config.recovery.copy_to_region:
+            self._may_use_key_elsewhere(role, config, config.recovery.copy_to_region)
         return role
+
+    def _may_use_key_elsewhere(self, role: iam.Role, config: StageConfig, region: str) -> None:
+        arn = Stack.of(self).format_arn(service="kms", region=region, resource="key", resource_name="*")
+        named = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": _alias(config)}}
+        why = "The key is made in the second region, and known here by its alias alone."
+        allow(role, "kms:DescribeKey", on=[arn], why=why, conditions=named)
+        allow(role, "kms:CreateGrant", on=[arn], why=why, conditions={**named, **_MADE_BY_AWS})
 
     def _may_back_up_tables(self, role: iam.Role, config: StageConfig) -> None:
         tables = self._tables(config)
@@ -115,24 +119,29 @@ class Backups(Construct):
         )
 
     def _may_back_up_database(self, role: iam.Role, config: StageConfig) -> None:
-        database, snapshots = self._database(config), self._rds("snapshot", _SNAPSHOTS)
+        database = self._database(config)
+        snapshots = [self._rds("snapshot", _SNAPSHOTS, region) for region in _regions(config)]
         named = "AWS Backup names the snapshots it makes, all of them with this beginning."
         both = ("DescribeDBSnapshots", "CreateDBSnapshot", "AddTagsToResource", "ListTagsForResource")
         allow(role, "rds:DescribeDBInstances", on=[database])
-        allow(role, *(f"rds:{action}" for action in both), on=[database, snapshots], why=named)
+        allow(role, *(f"rds:{action}" for action in both), on=[database, *snapshots], why=named)
         of_snapshots = ("CopyDBSnapshot", "DeleteDBSnapshot", "ModifyDBSnapshotAttribute")
-        allow(role, *(f"rds:{action}" for action in of_snapshots), on=[snapshots], why=named)
+        allow(role, *(f"rds:{action}" for action in of_snapshots), on=snapshots, why=named)
 
     # -- What there is ----------------------------------------------------------------------------
     def _tables(self, config: StageConfig) -> list[str]:
         return [table(self, config.names.named(name)) for name in _TABLES]
 
     def _database(self, config: StageConfig) -> str:
-        return self._rds("db", config.names.named("database"))
+        return self._rds("db", config.names.named("database"), config.region)
 
-    def _rds(self, resource: str, name: str) -> str:
+    def _rds(self, resource: str, name: str, region: str) -> str:
         return Stack.of(self).format_arn(
-            service="rds", resource=resource, resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+            service="rds",
+            region=region,
+            resource=resource,
+            resource_name=name,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
 
     def _vault_in(self, config: StageConfig, region: str) -> str:
@@ -143,6 +152,25 @@ class Backups(Construct):
             resource_name=config.names.backup_vault,
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
+
+
+def _may_use_keys(role: iam.Role, keys: list[kms.IKey], config: StageConfig) -> None:
+    arns = [key.key_arn for key in keys]
+    allow(role, "kms:DescribeKey", on=arns)
+    allow(role, "kms:CreateGrant", on=arns, conditions=_MADE_BY_AWS)
+    through = {"StringEquals": {"kms:ViaService": f"dynamodb.{config.region}.amazonaws.com"}}
+    allow(role, "kms:Decrypt", "kms:GenerateDataKey", on=arns, conditions=through)
+
+
+def _alias(config: StageConfig) -> str:
+    """Of the vault's key, in either region."""
+    return f"alias/{config.names.backup_vault}"
+
+
+def _regions(config: StageConfig) -> list[str]:
+    """The stage's own, and that which takes copies."""
+    elsewhere = config.recovery.copy_to_region
+    return [config.region, *([elsewhere] if elsewhere else [])]
 
 
 def _lock(config: StageConfig) -> backup.LockConfiguration:

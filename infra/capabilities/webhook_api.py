@@ -144,7 +144,7 @@ class WebhookApi(Construct):
         )
         add_gateway_answers(self.api)
         self._validator = self.api.add_request_validator(
-            "Headers", request_validator_name=f"{name}-headers", validate_request_parameters=True
+            "Validator", request_validator_name=f"{name}-parameters", validate_request_parameters=True
         )
         integration = apigateway.LambdaIntegration(function, allow_test_invoke=False)
         webhooks = self.api.root.add_resource("webhooks")
@@ -180,8 +180,8 @@ class WebhookApi(Construct):
         acknowledge(
             self.api,
             "AwsSolutions-APIG2",
-            "Headers and path are validated. The rule asks for bodies too: one would be parsed before its signature is "
-            "checked, and strangers be told its shape.",
+            "The path is validated, and the headers that cdk.json names. The rule asks for bodies too: one would be "
+            "parsed before its signature is checked, and strangers be told its shape.",
         )
         acknowledge(
             self.api.node.find_child("CloudWatchRole"),

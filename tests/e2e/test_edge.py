@@ -88,7 +88,6 @@ def test_a_path_that_is_none_is_answered_by_the_gateway(hotel: Hotel, path: str)
 
 @pytest.mark.parametrize("missing", [None, "x-hostpms-signature", "x-hostpms-timestamp"])
 def test_what_is_not_signed_and_what_is_wrongly_signed_are_told_the_same(hotel: Hotel, missing: str | None) -> None:
-    """On AWS the gateway says so where a header is missing; here its validators are not made, and the function does."""
     body = reservation("RSV-UNSIGNED")
     headers = hotel.sign(body, secret="another hotel's secret")
     headers.pop(missing or "", None)

@@ -38,12 +38,14 @@ def test_every_method_is_validated_but_for_its_body(stage: Synthesised):
         assert {"method.request.path.propertyId", "method.request.path.event"} <= method["RequestParameters"].keys()
 
 
-def test_the_headers_without_which_no_delivery_is_genuine_are_required(stage: Synthesised):
-    module = registry.part("hostpms", "webhook")
-    (method,) = stage.properties("AWS::ApiGateway::Method").values()
-    required = {name.lower() for name, needed in method["RequestParameters"].items() if needed}
-    headers = {name.removeprefix("method.request.header.") for name in required if ".header." in name}
-    assert headers == {module.SIGNATURE_HEADER, module.TIMESTAMP_HEADER}
+def test_headers_are_required_where_they_are_named_and_else_none_is(every_option: Synthesised, stage: Synthesised):
+    def required(stage: Synthesised) -> list[str]:
+        (method,) = stage.properties("AWS::ApiGateway::Method").values()
+        needed = [name for name, is_needed in method["RequestParameters"].items() if is_needed]
+        return [name.removeprefix("method.request.header.") for name in needed if ".header." in name]
+
+    assert required(every_option) == ["X-HostPMS-Signature"]
+    assert required(stage) == []
 
 
 # -- Limits ----------------------------------------------------------------------------------------

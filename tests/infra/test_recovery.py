@@ -109,8 +109,18 @@ def test_each_backup_is_copied_to_the_vault_of_the_same_name_in_the_second_regio
     assert "arn:aws:backup:eu-south-2:" in arn
     assert f":backup-vault:{every_option.config.names.backup_vault}" in arn
     assert copy["Lifecycle"] == {"DeleteAfterDays": 90}
+    snapshots = [s for s in every_option.allowed("BackupsRole") if "rds:CopyDBSnapshot" in words(s["Action"])]
+    assert "arn:aws:rds:eu-south-2:" in json.dumps(snapshots)
     into = [s for s in every_option.allowed("BackupsRole") if "backup:CopyIntoBackupVault" in words(s["Action"])]
     assert "arn:aws:backup:eu-south-2:" in json.dumps(into)
+
+
+def test_the_second_regions_key_is_used_by_its_alias(every_option: Synthesised):
+    elsewhere = [s for s in every_option.allowed("BackupsRole") if ":kms:eu-south-2:" in json.dumps(s["Resource"])]
+    assert {action for s in elsewhere for action in words(s["Action"])} == {"kms:DescribeKey", "kms:CreateGrant"}
+    for statement in elsewhere:
+        alias = {"kms:ResourceAliases": f"alias/{every_option.config.names.backup_vault}"}
+        assert statement["Condition"]["ForAnyValue:StringEquals"] == alias
 
 
 @pytest.fixture
