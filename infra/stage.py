@@ -56,7 +56,9 @@ class PousadaStage(cdk.Stage):
         # It has an alarm for every function and every dead-letter queue that there is by then.
         self.observability = ObservabilityStack(self, "observability", **built_on)
         if target.governance:
-            GovernanceStack(self, "governance", config=config, target=target, storage=self.storage, **protected)
+            told = self.observability.topics.mail
+            keys = [self.storage.key, *database.keys]
+            GovernanceStack(self, "governance", config=config, target=target, keys=keys, topic=told, **protected)
         cdk.Tags.of(self).add("application", config.prefix)
         cdk.Tags.of(self).add("stage", config.name)
         encrypt_logs(self, self.storage.key)

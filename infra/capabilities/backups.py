@@ -6,6 +6,8 @@ what ``recovery.replicate_raw_to`` copies (infra/capabilities/replication.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_events as events
@@ -29,7 +31,9 @@ _LOCK_SETTLES = Duration.days(3)
 class Backups(Construct):
     """A vault with a key of its own, and a plan: each night, kept for ``recovery.keep_days``."""
 
-    def __init__(self, scope: Construct, id: str, *, config: StageConfig, target: Target, keys: list[kms.IKey]) -> None:
+    def __init__(
+        self, scope: Construct, id: str, *, config: StageConfig, target: Target, keys: Sequence[kms.IKey]
+    ) -> None:
         """``keys``: what is backed up is encrypted with one of them."""
         super().__init__(scope, id)
         key = kms.Key(
@@ -85,7 +89,7 @@ class Backups(Construct):
         return [backup.BackupVault.from_backup_vault_arn(self, "VaultElsewhere", arn)]
 
     # -- What it may ------------------------------------------------------------------------------
-    def _role(self, config: StageConfig, keys: list[kms.IKey]) -> iam.Role:
+    def _role(self, config: StageConfig, keys: Sequence[kms.IKey]) -> iam.Role:
         """AWSBackupServiceRolePolicyForBackup, of this stage's tables, database, vaults and keys alone."""
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("backup.amazonaws.com"))
         self._may_back_up_tables(role, config)
@@ -154,7 +158,7 @@ class Backups(Construct):
         )
 
 
-def _may_use_keys(role: iam.Role, keys: list[kms.IKey], config: StageConfig) -> None:
+def _may_use_keys(role: iam.Role, keys: Sequence[kms.IKey], config: StageConfig) -> None:
     arns = [key.key_arn for key in keys]
     allow(role, "kms:DescribeKey", on=arns)
     allow(role, "kms:CreateGrant", on=arns, conditions=_MADE_BY_AWS)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from aws_cdk import CfnOutput, Stack
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.capabilities.database import DatabaseServer, Door, IamDoor, SecretDoor
@@ -19,7 +20,7 @@ _OWNER = "owner"
 
 
 class DatabaseStack(Stack):
-    """``door``: how functions and job come in. Output ``Owner``: the address for who migrates (scripts/cli/stage.py).
+    """``door``: how functions and job come in; ``keys``: what its data are encrypted with. Output ``Owner``: the address for who migrates (scripts/cli/stage.py).
 
     Without a network there is no server either: one that stands in the database's secret is somebody else's.
     """
@@ -37,12 +38,14 @@ class DatabaseStack(Stack):
         super().__init__(scope, id, stack_name=config.names.stack("database"), **props)
         layer = dependency_layer(self) if target.packages else None
         migrations = partial(Migrations, self, "Migrations", config=config, network=network, layer=layer)
+        self.keys: list[kms.IKey] = []
         if network is None:
             door = SecretDoor(config.names)
             self.door: Door = door
             migrations(database=door.address(_OWNER), admit=lambda role: door.admit(role, _OWNER))
             return
         server = DatabaseServer(self, "Server", config=config, target=target, network=network)
+        self.keys = [server.key]
         self.door = IamDoor(self, "Door", config=config, server=server, network=network)
         migrations(database=server.owner_address, admit=server.admit_owner)
         CfnOutput(self, "Owner", value=server.owner_address)

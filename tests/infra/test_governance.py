@@ -88,6 +88,11 @@ def statements(stage: Synthesised) -> list[Resource]:
     return list(policy["PolicyDocument"]["Statement"])
 
 
+def test_production_is_locked_for_good_and_what_may_be_thrown_away_is_not(aws_stage: Synthesised):
+    mode = bucket(aws_stage)["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]["Mode"]
+    assert mode == ("COMPLIANCE" if aws_stage.config.name.startswith("prod-") else "GOVERNANCE")
+
+
 @pytest.mark.parametrize(("name", "mode", "days"), [("prod", "COMPLIANCE", 365), ("every_option", "GOVERNANCE", 730)])
 def test_a_log_file_is_locked(name: str, mode: str, days: int, request: pytest.FixtureRequest):
     found = bucket(request.getfixturevalue(name))
@@ -163,7 +168,8 @@ def test_a_budget_is_made_wherever_cloudformation_can(aws_stage: Synthesised):
     budgets = aws_stage.properties("AWS::Budgets::Budget")
     assert bool(budgets) == (aws_stage.config.region not in REGIONS_WITHOUT_BUDGETS)
     for budget in budgets.values():
-        assert budget["Budget"]["BudgetLimit"] == {"Amount": 500, "Unit": "USD"}
+        limit = aws_stage.config.governance.monthly_budget_usd
+        assert budget["Budget"]["BudgetLimit"] == {"Amount": limit, "Unit": "USD"}
 
 
 def test_the_budget_is_of_this_application_in_this_stage(every_option: Synthesised):
