@@ -32,6 +32,11 @@ SECRETS_KEY = "secrets"
 # on keys does not apply.
 ITEM_ACTIONS = {f"dynamodb:{verb}" for verb in ("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem")}
 DELETE_ITEM = "dynamodb:DeleteItem"
+# Of a table as a whole, and none of its items. A backup is read by whoever may restore it: nobody here.
+_SHOW_NO_ITEM = {
+    *("dynamodb:DescribeTable", "dynamodb:ListTagsOfResource", "dynamodb:DescribeBackup"),
+    *("dynamodb:CreateBackup", "dynamodb:StartAwsBackupJob", "dynamodb:DeleteBackup"),
+}
 
 LANDS: Mapping[str, str] = {"function webhook": "*/webhooks/*", "function poller": "*/polling/*"}
 """Who may put objects into the raw bucket → below which folders."""
@@ -71,7 +76,8 @@ def _is_served(statement: Statement, policies: Policies, resource: str) -> bool:
     served = SERVES.get(statement.holder, frozenset())
     if any(covers("secretsmanager:*", action.lower()) for action in statement.actions):
         return any(covers(name, resource) for kind in served for name in _secret_arns(kind, policies))
-    if any(a.lower().startswith("dynamodb:") for a in statement.actions) and _may_be(resource, HOTEL_SECRETS_TABLE):
+    shown = [a for a in statement.actions if a.lower().startswith("dynamodb:") and a not in _SHOW_NO_ITEM]
+    if shown and _may_be(resource, HOTEL_SECRETS_TABLE):
         return _is_bounded_by_keys(statement, served)
     if "kms:Decrypt" in statement.actions and _may_be(resource, SECRETS_KEY):
         return bool(served)
@@ -79,7 +85,9 @@ def _is_served(statement: Statement, policies: Policies, resource: str) -> bool:
 
 
 def _may_be(resource: str, name: str) -> bool:
-    return overlap(resource, f"*-{name}") or overlap(resource, f"*-{name}/*")
+    """Whether a table's or key's ARN, or that of something in a table, is of the one whose name ends so."""
+    named = resource.split(":", 5)[-1].removeprefix("table/").removeprefix("key/").partition("/")[0]
+    return overlap(named, f"*-{name}")
 
 
 def _secret_arns(kind: str, policies: Policies) -> list[str]:

@@ -222,6 +222,10 @@ FAULTS: dict[str, tuple[Rule, Policies]] = {
         privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("dynamodb:Scan", HOTEL_SECRETS, **keyed("hostpms/*/webhook-secret"))),
     ),
+    "a restored backup of the hotels' secrets": (
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
+        bare(allowing("dynamodb:RestoreTableFromBackup", f"{HOTEL_SECRETS}/backup/*"), function="manifest"),
+    ),
     "an index of the hotels' secrets": (
         privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("dynamodb:Query", f"{HOTEL_SECRETS}/index/by-age")),
@@ -383,6 +387,7 @@ def test_every_rule_has_a_fault_planted_and_passes_what_is_in_order(rule: Rule):
         allowing("secretsmanager:GetSecretValue", f"{SECRET}hostpms/*/webhook-secret-??????"),
         allowing(["dynamodb:GetItem", "dynamodb:Query"], HOTEL_SECRETS, **keyed("hostpms/*/webhook-secret")),
         allowing("dynamodb:Scan", TABLE),
+        allowing("dynamodb:CreateBackup", HOTEL_SECRETS),
         allowing("xray:PutTraceSegments", "*"),
         allowing("ec2:CreateNetworkInterface", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:*/*"),
         {"Effect": "Deny", "Action": "s3:*", "Resource": "*"},
