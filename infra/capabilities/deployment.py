@@ -64,11 +64,12 @@ class GradualShift(Construct):
 
     def _alarm(self, folder: str, config: StageConfig, symptom: Symptom) -> cloudwatch.Alarm:
         name = f"rollback-{folder}-{symptom.what}"
+        page = f"{config.observability.runbook_url.rstrip('/')}/{name}.md"
         return cloudwatch.Alarm(
             self,
             symptom.what.capitalize(),
             alarm_name=config.names.named(name),
-            alarm_description=f"{symptom.says} Rolls back a deployment under way. docs/runbook/{name}.md",
+            alarm_description=f"{symptom.says} Rolls back a deployment under way. {page}",
             metric=symptom.metric,
             threshold=symptom.most,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,

@@ -187,9 +187,11 @@ def test_budget_and_anomalies_are_told_by_mail(every_option: Synthesised):
     at = [(one["Notification"]["NotificationType"], one["Notification"]["Threshold"]) for one in told]
     assert at == [("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100)]
     for one in told:
-        assert one["Subscribers"] == [{"SubscriptionType": "EMAIL", "Address": address} for address in to]
-    (subscription,) = every_option.properties("AWS::CE::AnomalySubscription").values()
-    assert subscription["Frequency"] == "DAILY", "mail is sent no sooner"
+        assert {"SubscriptionType": "EMAIL", "Address": to[0]} in one["Subscribers"]
+        assert [s["Address"] for s in one["Subscribers"] if s["SubscriptionType"] == "EMAIL"] == to
+    # Mail is sent no sooner.
+    subscriptions = every_option.properties("AWS::CE::AnomalySubscription").values()
+    (subscription,) = (one for one in subscriptions if one["Frequency"] == "DAILY")
     assert subscription["Subscribers"] == [{"Type": "EMAIL", "Address": address} for address in to]
     (dimension,) = json.loads(subscription["ThresholdExpression"]).values()
     assert (dimension["Key"], dimension["Values"]) == ("ANOMALY_TOTAL_IMPACT_ABSOLUTE", ["15"])
@@ -203,11 +205,15 @@ def test_anomalies_are_looked_for_in_this_stages_costs(aws_stage: Synthesised):
     }
 
 
-def test_where_nobody_is_named_nobody_is_told(aws_stage: Synthesised):
+def test_where_nobody_is_named_the_topic_for_mail_is_told(aws_stage: Synthesised):
     assert aws_stage.config.governance.notify == ()
-    assert aws_stage.properties("AWS::CE::AnomalySubscription") == {}
+    (subscription,) = aws_stage.properties("AWS::CE::AnomalySubscription").values()
+    (to,) = subscription["Subscribers"]
+    assert to["Type"] == "SNS"
+    assert ":ExportsOutputRefTopicsMail" in to["Address"]["Fn::ImportValue"]
     for budget in aws_stage.properties("AWS::Budgets::Budget").values():
-        assert "NotificationsWithSubscribers" not in budget
+        for one in budget["NotificationsWithSubscribers"]:
+            assert one["Subscribers"] == [{"SubscriptionType": "SNS", "Address": to["Address"]}]
 
 
 def test_a_topic_is_told_as_well_and_of_anomalies_at_once(every_option: Synthesised):

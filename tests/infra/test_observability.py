@@ -53,7 +53,15 @@ def is_counted(namespace: str, name: str, dimensions: Mapping[str, str]) -> bool
     return any(space == namespace and name in known and names == of for space, known, of in OF_AWS)
 
 
+ROLLBACKS = "rollback-"
+"""Alarms that only a deployment heeds begin so: they tell nobody, and are no part of the table."""
+
+
 def made(stage: Synthesised) -> dict[str, Resource]:
+    return {name: alarm for name, alarm in every_alarm(stage).items() if not name.startswith(ROLLBACKS)}
+
+
+def every_alarm(stage: Synthesised) -> dict[str, Resource]:
     prefix = stage.config.names.named("")
     found = {**stage.properties("AWS::CloudWatch::Alarm"), **stage.properties("AWS::CloudWatch::CompositeAlarm")}
     return {properties["AlarmName"].removeprefix(prefix): properties for properties in found.values()}
@@ -402,8 +410,19 @@ def test_the_graphs_of_polls_have_every_entity_that_a_vendor_lists():
 # -- The runbook -----------------------------------------------------------------------------------------------
 
 
-def test_every_alarm_has_its_page_and_every_page_its_alarm():
-    assert sorted(page.stem for page in PAGES.glob("*.md")) == sorted([*EVERY_NAME, "README"])
+def test_every_alarm_has_its_page_and_every_page_its_alarm(prod: Synthesised):
+    assert sorted(page.stem for page in PAGES.glob("*.md")) == sorted([*every_alarm(prod), "README"])
+    assert {*EVERY_NAME} < every_alarm(prod).keys()
+
+
+def test_an_alarm_that_rolls_back_tells_nobody_and_the_index_says_so(prod: Synthesised):
+    index = (PAGES / "README.md").read_text(encoding="utf-8")
+    found = {name: alarm for name, alarm in every_alarm(prod).items() if name.startswith(ROLLBACKS)}
+    assert found
+    for name, alarm in found.items():
+        assert "AlarmActions" not in alarm
+        assert alarm["AlarmDescription"].endswith(f" {prod.config.observability.runbook_url}/{name}.md")
+        assert f"[{name}]({name}.md)" in index
 
 
 @pytest.mark.parametrize("name", EVERY_NAME)
