@@ -173,6 +173,17 @@ class Observability(Section):
     """The account's quota "Concurrent executions" in the region: the alarm rings at four fifths of it."""
 
 
+class HotelSecrets(Section):
+    """Where the hotels' webhook secrets and OAuth credentials are kept (docs/secrets.md)."""
+
+    store: Literal["table", "secretsmanager"] = "table"
+    """Secrets Manager asks 0.40 USD a month for each secret, two of which every hotel has."""
+
+    @property
+    def in_table(self) -> bool:
+        return self.store == "table"
+
+
 class Analysts(Section):
     scan_limit_gib: int = Field(50, ge=1)
     """A query that would read more is cancelled. Athena bills by what is read."""
@@ -199,6 +210,7 @@ class StageConfig(Section):
     audit: Audit = Audit()
     watch: Watch = Watch()
     observability: Observability = Observability()
+    hotel_secrets: HotelSecrets = HotelSecrets()
     analysts: Analysts = Analysts()
     deployment: Deployment = Deployment()
     governance: Governance = Governance()

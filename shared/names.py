@@ -64,6 +64,11 @@ class Names:
     def sync_state_table(self) -> str:
         return self.named("sync-state")
 
+    @property
+    def hotel_secrets_table(self) -> str:
+        """By the names of ``webhook_secret_name`` and ``oauth_credentials_name``."""
+        return self.named("hotel-secrets")
+
     # -- SQS -----------------------------------------------------------------------------------
     @property
     def live_queue(self) -> str:

@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 from scripts.cli import payload_files, queues, stage
 from scripts.local import state
 from shared.errors import Malformed
+from shared.hotel_secrets import OAuthCredentials, WebhookSecret
 from shared.pipeline import audit, audit_orders, envelope, manifest, poll_orders, raw_keys
 from shared.pipeline.live import apply_objects
 from shared.pipeline.manifest import Manifest, RawEvent
@@ -30,7 +31,8 @@ from shared.storage import dynamodb, postgres, sync_state
 from shared.storage.integrations import Integration, Integrations
 from shared.storage.processed_lake import parquet_key
 from shared.storage.raw_lake import unpacked
-from shared.storage.secrets import OAuthCredentials, Secrets, WebhookSecret
+from shared.storage.secret_stores import SecretsManager
+from shared.storage.secrets import Secrets
 from shared.streams import Stream
 from shared.vendors.hostpms import api, lists, payloads, statuses, webhook
 from tests import factories
@@ -88,7 +90,7 @@ def secret(kind: type[Any]) -> Callable[[bytes], Any]:
     def reading(text: bytes) -> Any:
         store = FakeSecretsManager()
         store.texts["hostpms/P/secret"] = text.decode("utf-8", "replace")
-        return Secrets(lambda: store).read("hostpms/P/secret", kind)
+        return Secrets(SecretsManager(lambda: store)).read("hostpms/P/secret", kind)
 
     return reading
 

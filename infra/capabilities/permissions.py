@@ -101,9 +101,15 @@ def may_read_with_key(role: iam.Role, key: kms.IKey, config: StageConfig) -> Non
     _allow_key(role, key, config, "kms:Decrypt", "kms:DescribeKey")
 
 
-def _allow_key(role: iam.Role, key: kms.IKey, config: StageConfig, *actions: str) -> None:
-    services = [f"{service}.{config.region}.amazonaws.com" for service in ("s3", "dynamodb")]
-    allow(role, *actions, on=[key.key_arn], conditions={"StringEquals": {"kms:ViaService": services}})
+def _allow_key(
+    role: iam.Role,
+    key: kms.IKey,
+    config: StageConfig,
+    *actions: str,
+    services: Sequence[str] = ("s3", "dynamodb"),
+) -> None:
+    through = [f"{service}.{config.region}.amazonaws.com" for service in services]
+    allow(role, *actions, on=[key.key_arn], conditions={"StringEquals": {"kms:ViaService": through}})
 
 
 _INTERFACES = (
@@ -155,14 +161,23 @@ def may_have_job_interfaces(role: iam.Role, connections: Sequence[str]) -> None:
     allow(role, "ec2:CreateTags", "ec2:DeleteTags", on=[interfaces], why=why, conditions=mark)
 
 
-def may_read_secrets(role: iam.Role, vendors: Sequence[str], what: str) -> None:
-    """The secrets ``{vendor}/{property}/{what}`` of every property, and no other secret."""
-    allow(
-        role,
-        "secretsmanager:GetSecretValue",
-        on=secrets(role, *(f"{vendor}/*/{what}" for vendor in vendors)),
-        why=f"Each hotel has a {what} of its own, and hotels are onboarded without a deployment.",
-    )
+def may_read_hotel_secrets(role: iam.Role, key: kms.IKey, config: StageConfig, what: str) -> None:
+    """The secrets ``{vendor}/{property}/{what}`` of every property, and no other secret; ``key``: of their table."""
+    names = [f"{vendor}/*/{what}" for vendor in config.vendors]
+    if not config.hotel_secrets.in_table:
+        why = f"Each hotel has a {what} of its own, and hotels are onboarded without a deployment."
+        allow(role, "secretsmanager:GetSecretValue", on=secrets(role, *names), why=why)
+        return
+    _allow_items(role, "dynamodb:GetItem", of=config.names.hotel_secrets_table, names=names)
+    _allow_key(role, key, config, "kms:Decrypt", "kms:DescribeKey", services=("dynamodb",))
+
+
+def _allow_items(role: iam.Role, *actions: str, of: str, names: Sequence[str]) -> None:
+    """On the items of the table named ``of`` whose partition key matches one of ``names``, and on no others."""
+    keys = "dynamodb:LeadingKeys"
+    # ForAllValues holds of a request without keys as well; Null refuses such a request.
+    only = {"ForAllValues:StringLike": {keys: list(names)}, "Null": {keys: "false"}}
+    allow(role, *actions, on=[table(role, of)], conditions=only)
 
 
 def may_put_raw(role: iam.Role, config: StageConfig, channel: str) -> None:

@@ -12,7 +12,7 @@ from infra.capabilities.network import Network
 from infra.capabilities.permissions import (
     allow,
     may_put_raw,
-    may_read_secrets,
+    may_read_hotel_secrets,
     may_read_with_key,
     may_use_key,
     table,
@@ -37,12 +37,13 @@ class Polling(Construct):
         target: Target,
         network: Network | None,
         key: kms.IKey,
+        secrets_key: kms.IKey,
         layer: lambda_.LayerVersion | None,
     ) -> None:
         super().__init__(scope, id)
         self.work = WorkQueue(self, "Work", name=config.names.poll_queue, consumer_timeout=_POLLER_TIMEOUT)
         self.dispatcher = self._dispatcher(config, network, key, layer)
-        self.poller = self._poller(config, network, key, layer)
+        self.poller = self._poller(config, network, key, secrets_key, layer)
         self._schedule(config, target)
 
     def _dispatcher(
@@ -69,7 +70,12 @@ class Polling(Construct):
         return dispatcher
 
     def _poller(
-        self, config: StageConfig, network: Network | None, key: kms.IKey, layer: lambda_.LayerVersion | None
+        self,
+        config: StageConfig,
+        network: Network | None,
+        key: kms.IKey,
+        secrets_key: kms.IKey,
+        layer: lambda_.LayerVersion | None,
     ) -> PousadaFunction:
         names = config.names
         poller = PousadaFunction(
@@ -85,13 +91,14 @@ class Polling(Construct):
                 "RAW_BUCKET": names.raw_bucket,
                 "INTEGRATIONS_TABLE": names.integrations_table,
                 "SYNC_STATE_TABLE": names.sync_state_table,
+                "HOTEL_SECRETS_TABLE": names.hotel_secrets_table if config.hotel_secrets.in_table else "",
                 "POLL_QUEUE_URL": self.work.queue.queue_url,
             },
             continues_itself=True,
         )
         poller.consume(self.work.queue, batch_size=1, concurrency=config.polling.concurrency)
         may_use_key(poller.role, key, config)
-        may_read_secrets(poller.role, config.vendors, "oauth-credentials")
+        may_read_hotel_secrets(poller.role, secrets_key, config, "oauth-credentials")
         may_put_raw(poller.role, config, "polling")
         items = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
         allow(poller.role, *items, on=[table(self, names.sync_state_table)])

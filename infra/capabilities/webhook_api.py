@@ -22,7 +22,7 @@ from infra.capabilities.permissions import (
     acknowledge,
     allow,
     may_put_raw,
-    may_read_secrets,
+    may_read_hotel_secrets,
     may_use_key,
     skip_check,
     table,
@@ -72,6 +72,7 @@ class WebhookFunction(PousadaFunction):
         target: Target,
         network: Network | None,
         key: kms.IKey,
+        secrets_key: kms.IKey,
         layer: lambda_.LayerVersion | None,
     ) -> None:
         names = config.names
@@ -85,10 +86,14 @@ class WebhookFunction(PousadaFunction):
             timeout=Duration.seconds(10),
             # Memory buys processor: a cold start is mostly imports.
             memory_mib=1024,
-            environment={"RAW_BUCKET": names.raw_bucket, "IDEMPOTENCY_TABLE": names.idempotency_table},
+            environment={
+                "RAW_BUCKET": names.raw_bucket,
+                "IDEMPOTENCY_TABLE": names.idempotency_table,
+                "HOTEL_SECRETS_TABLE": names.hotel_secrets_table if config.hotel_secrets.in_table else "",
+            },
         )
         may_use_key(self.role, key, config)
-        may_read_secrets(self.role, config.vendors, "webhook-secret")
+        may_read_hotel_secrets(self.role, secrets_key, config, "webhook-secret")
         may_put_raw(self.role, config, "webhooks")
         items = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
         allow(self.role, *items, on=[table(self, names.idempotency_table)])

@@ -37,13 +37,13 @@ class IngestStack(Stack):
     ) -> None:
         super().__init__(scope, id, stack_name=config.names.stack("ingest"), **props)
         layer = dependency_layer(self) if target.packages else None
-        webhook = WebhookFunction(
-            self, "Webhook", config=config, target=target, network=network, key=storage.key, layer=layer
-        )
+        placed: dict[str, Any] = {"config": config, "target": target, "network": network, "layer": layer}
+        keys = {"key": storage.key, "secrets_key": storage.secrets.key}
+        webhook = WebhookFunction(self, "Webhook", **placed, **keys)
         api = WebhookApi(self, "WebhookApi", config=config, function=webhook.alias)
         if target.firewall:
             Firewall(self, "Firewall", config=config, stage=api.stage)
-        Polling(self, "Polling", config=config, target=target, network=network, key=storage.key, layer=layer)
+        Polling(self, "Polling", **placed, **keys)
         CfnOutput(self, "WebhookUrl", value=f"{self._address(api, config, target)}/webhooks")
 
     def _address(self, api: WebhookApi, config: StageConfig, target: Target) -> str:

@@ -1,4 +1,4 @@
-"""Storage: the key, the buckets and the control tables. The other stacks build on it, and it on none."""
+"""Storage: keys, buckets, control tables and the hotels' secrets. The other stacks build on it, and it on none."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from constructs import Construct
 
 from infra.capabilities.buckets import DataKey, LakeBuckets
 from infra.capabilities.control_tables import ControlTables
+from infra.capabilities.hotel_secrets import HotelSecrets
 from infra.config import StageConfig
 from infra.target import Target
 
@@ -18,4 +19,5 @@ class StorageStack(Stack):
         super().__init__(scope, id, stack_name=config.names.stack("storage"), **props)
         self.key = DataKey(self, "DataKey", config=config, target=target)
         self.buckets = LakeBuckets(self, "Lake", config=config, target=target, key=self.key)
+        self.secrets = HotelSecrets(self, "HotelSecrets", config=config, target=target)
         self.tables = ControlTables(self, "Control", config=config, target=target, key=self.key)

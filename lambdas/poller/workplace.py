@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from shared.hotel_secrets import OAuthCredentials
 from shared.names import oauth_credentials_name
 from shared.pipeline.polling import DEFAULT_OVERLAP, Desk
 from shared.settings import EnvironmentModel, read
@@ -18,7 +19,8 @@ from shared.storage.integrations import Integration, Integrations
 from shared.storage.order_queue import OrderQueue
 from shared.storage.rate_budget import RateBudget
 from shared.storage.raw_lake import RawLake
-from shared.storage.secrets import OAuthCredentials, Secrets
+from shared.storage.secret_stores import hotel_secret_store
+from shared.storage.secrets import Secrets
 from shared.storage.sync_state import Cursors, Leases, SharedToken, SyncRuns
 from shared.streams import Stream
 from shared.vendors import registry
@@ -35,6 +37,8 @@ class Settings(EnvironmentModel, frozen=True):
     integrations_table: str
     sync_state_table: str
     poll_queue_url: str
+    hotel_secrets_table: str = ""
+    """Empty: Secrets Manager."""
 
 
 def utc_now() -> datetime:
@@ -58,7 +62,14 @@ class Workplace:
         self._raw = RawLake(settings.raw_bucket, boto3.client("s3"))
         self._cursors, self._leases, self._runs = Cursors(state), Leases(state, clock), SyncRuns(state, clock)
         self._budget = RateBudget(state, clock, time.sleep)
-        self._secrets = Secrets(lambda: boto3.client("secretsmanager"))
+        self._secrets = Secrets(
+            hotel_secret_store(
+                settings.hotel_secrets_table,
+                # Not the resource's own client: that one writes items in another form.
+                lambda: boto3.client("dynamodb"),
+                lambda: boto3.client("secretsmanager"),
+            )
+        )
         self._tokens: dict[tuple[str, str], SharedToken] = {}
         self._http: dict[str, Any] = {}
 

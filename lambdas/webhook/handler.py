@@ -21,6 +21,7 @@ from shared.errors import PousadaError
 from shared.pipeline import delivery
 from shared.settings import EnvironmentModel, read
 from shared.storage.raw_lake import RawLake
+from shared.storage.secret_stores import hotel_secret_store
 from shared.storage.secrets import Secrets
 
 # The strictest vendor waits five seconds: no single call of ours may wait the minute botocore would.
@@ -30,14 +31,19 @@ PATIENCE = Config(connect_timeout=1, read_timeout=3, retries={"mode": "standard"
 class Settings(EnvironmentModel, frozen=True):
     raw_bucket: str
     idempotency_table: str
+    hotel_secrets_table: str = ""
+    """Empty: Secrets Manager."""
 
 
 @cache
 def receiver() -> Receiver:
     settings = read(Settings)
     lake = RawLake(settings.raw_bucket, boto3.client("s3", config=PATIENCE))
-    landing = Landing(lake, boto3.client("dynamodb", config=PATIENCE), settings.idempotency_table)
-    return Receiver(Secrets(lambda: boto3.client("secretsmanager", config=PATIENCE)), landing)
+    dynamodb = boto3.client("dynamodb", config=PATIENCE)
+    store = hotel_secret_store(
+        settings.hotel_secrets_table, lambda: dynamodb, lambda: boto3.client("secretsmanager", config=PATIENCE)
+    )
+    return Receiver(Secrets(store), Landing(lake, dynamodb, settings.idempotency_table))
 
 
 # log_event=False even where POWERTOOLS_LOGGER_LOG_EVENT asks for it: the event holds guests' data.

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple, Protocol
 
 from lambdas.webhook.landing import Result
 from shared.errors import NotFound, Unauthenticated
+from shared.hotel_secrets import WebhookSecret
 from shared.names import webhook_secret_name
 from shared.pipeline.delivery import Address, Delivery, RawDelivery, raw_delivery, verify
-from shared.storage.secrets import Secrets, WebhookSecret
+from shared.storage.secrets import Secrets
 from shared.vendors.contract import Signed
 
 REFRESH_SECONDS = 10.0

@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "AWS_LAMBDA_FUNCTION_NAME": "benchmark",
     "RAW_BUCKET": "raw",
     "IDEMPOTENCY_TABLE": "webhook-idempotency",
+    "HOTEL_SECRETS_TABLE": "hotel-secrets",
 }
 _TIMED = "import time; began = time.process_time(); {}; print(time.process_time() - began)"
 

@@ -37,6 +37,7 @@ from scripts.benchmarks.cold_start import ENVIRONMENT, import_times
 from scripts.benchmarks.silence import silenced
 from shared.pipeline import delivery
 from shared.storage.raw_lake import RawLake
+from shared.storage.secret_stores import SecretTable
 from shared.storage.secrets import Secrets
 from shared.vendors.hostpms.webhook import sign
 
@@ -142,8 +143,9 @@ def taking(connect: Connect) -> Iterator[Callable[[dict[str, Any]], None]]:
 
 def _receiver(connect: Connect) -> Receiver:
     lake = RawLake(ENVIRONMENT["RAW_BUCKET"], connect("s3"))
-    landing = Landing(lake, connect("dynamodb"), ENVIRONMENT["IDEMPOTENCY_TABLE"])
-    return Receiver(Secrets(lambda: connect("secretsmanager")), landing)
+    dynamodb = connect("dynamodb")
+    secrets = Secrets(SecretTable(lambda: dynamodb, ENVIRONMENT["HOTEL_SECRETS_TABLE"]))
+    return Receiver(secrets, Landing(lake, dynamodb, ENVIRONMENT["IDEMPOTENCY_TABLE"]))
 
 
 def _expect_taken(answer: dict[str, Any]) -> None:
@@ -169,14 +171,16 @@ def _in_memory(service: str) -> Any:
     """The least a client may be: each call the function makes has its answer ready."""
     return {
         "s3": SimpleNamespace(put_object=lambda **_: {}),
-        "dynamodb": SimpleNamespace(put_item=lambda **_: {}, update_item=lambda **_: {}),
-        "secretsmanager": SimpleNamespace(get_secret_value=lambda **_: {"SecretString": _secret()}),
+        "dynamodb": SimpleNamespace(
+            put_item=lambda **_: {}, update_item=lambda **_: {}, get_item=lambda **_: {"Item": _secret()}
+        ),
     }[service]
 
 
 def canned(service: str) -> Any:
     """A real client whose requests are answered just before they would reach the network."""
-    contents = {"s3": b"", "dynamodb": b"{}", "secretsmanager": json.dumps({"SecretString": _secret()}).encode()}
+    # To a put and an update of DynamoDB the item means nothing.
+    contents = {"s3": b"", "dynamodb": json.dumps({"Item": _secret()}).encode()}
     content = contents[service]
 
     def answer(request: Any, **_: Any) -> AWSResponse:
@@ -194,5 +198,6 @@ class _Canned(io.BytesIO):
         yield self.read()
 
 
-def _secret() -> str:
-    return json.dumps({"current": SIGNING_KEY})
+def _secret() -> dict[str, dict[str, str]]:
+    """The hotel's item."""
+    return {"value": {"S": json.dumps({"current": SIGNING_KEY})}}

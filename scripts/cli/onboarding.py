@@ -16,11 +16,12 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from shared.errors import Malformed, NotFound
+from shared.hotel_secrets import OAuthCredentials, WebhookSecret
 from shared.model.mapping import is_time_zone
 from shared.names import oauth_credentials_name, webhook_secret_name
 from shared.segments import is_segment
 from shared.storage.integrations import Integration, Integrations
-from shared.storage.secrets import OAuthCredentials, Secrets, WebhookSecret
+from shared.storage.secrets import Secrets
 from shared.vendors.registry import part
 
 

@@ -14,12 +14,12 @@ from scripts.cli import output, payload_files
 from scripts.cli.payload_files import FoundRecord
 from scripts.cli.stage import Options, Stage
 from shared.errors import Malformed, Misconfigured, NotFound, PousadaError
+from shared.hotel_secrets import WebhookSecret
 from shared.model.columns import columns
 from shared.model.mapping import MappingContext, Row, Warned, is_time_zone
 from shared.model.record import Sync
 from shared.names import webhook_secret_name
 from shared.pipeline.transform import map_payload
-from shared.storage.secrets import WebhookSecret
 from shared.vendors.registry import part
 
 # Not a Path: of the two, only this type takes - for standard input.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import msgspec
@@ -22,6 +22,7 @@ from shared.storage import database_address
 from shared.storage.database_address import DatabaseAddress
 from shared.storage.integrations import Integrations
 from shared.storage.raw_lake import RawLake
+from shared.storage.secret_stores import hotel_secret_store
 from shared.storage.secrets import DatabaseCredentials, Secrets
 
 LOCAL = "local"
@@ -31,12 +32,17 @@ _CONFIGURATION = environment.ROOT / "cdk.json"
 
 
 # What is read here of cdk.json; ``infra.config`` has all of it.
-class _Region(msgspec.Struct):
+class HotelSecrets(msgspec.Struct, frozen=True):
+    store: Literal["table", "secretsmanager"] = "table"
+
+
+class _Configured(msgspec.Struct):
     region: str
+    hotel_secrets: HotelSecrets = HotelSecrets()
 
 
 class _Settings(msgspec.Struct):
-    stages: dict[str, _Region]
+    stages: dict[str, _Configured]
     prefix: str = "pousada"
 
 
@@ -58,11 +64,12 @@ class Options:
 
     def open(self) -> Stage:
         """Raises Misconfigured where the stage is unknown or no local target runs."""
-        names, region = _known(self.stage)
+        names, configured = _known(self.stage)
+        region, how = configured.region, configured.hotel_secrets
         if self.stage != LOCAL:
-            return Stage(names, boto3.Session(region_name=region), self.endpoint_url, on_rds=True)
+            return Stage(names, boto3.Session(region_name=region), self.endpoint_url, how, on_rds=True)
         endpoint = self.endpoint_url or os.environ.get("AWS_ENDPOINT_URL") or state.read().endpoint
-        return Stage(names, boto3.Session("test", "test", region_name=region), endpoint)
+        return Stage(names, boto3.Session("test", "test", region_name=region), endpoint, how)
 
 
 @dataclass
@@ -70,6 +77,7 @@ class Stage:
     names: Names
     session: boto3.Session
     endpoint: str | None = None
+    hotel_secrets: HotelSecrets = field(default_factory=HotelSecrets)
     on_rds: bool = False
     """Its database is the one that it deploys; else the database's secret says where it is."""
     _clients: dict[str, Any] = field(default_factory=dict)
@@ -98,7 +106,10 @@ class Stage:
 
     @property
     def secrets(self) -> Secrets:
-        return Secrets(lambda: self.client("secretsmanager"))
+        """The hotels'."""
+        table = self.names.hotel_secrets_table if self.hotel_secrets.store == "table" else ""
+        store = hotel_secret_store(table, lambda: self.client("dynamodb"), lambda: self.client("secretsmanager"))
+        return Secrets(store)
 
     @property
     def webhook_url(self) -> str:
@@ -141,8 +152,8 @@ def _through_tunnel(address: DatabaseAddress, tunnel: str | None) -> DatabaseAdd
     return msgspec.structs.replace(address, hostaddr=hostaddr, port=int(port))
 
 
-def _known(stage: str) -> tuple[Names, str]:
-    """The names and the region that cdk.json gives ``stage``. Raises Misconfigured."""
+def _known(stage: str) -> tuple[Names, _Configured]:
+    """The names of ``stage``, and what cdk.json says of it. Raises Misconfigured."""
     try:
         configured = msgspec.json.decode(_CONFIGURATION.read_bytes(), type=_Cdk).context.pousada
     except (OSError, *UNREADABLE) as error:
@@ -150,4 +161,4 @@ def _known(stage: str) -> tuple[Names, str]:
         raise Misconfigured(f"cdk.json cannot be read: {said}", fix="compare it with the repository's") from None
     if stage not in configured.stages:
         raise Misconfigured(f"unknown stage {stage}", fix=f"cdk.json has {', '.join(configured.stages)}")
-    return Names(stage, configured.prefix), configured.stages[stage].region
+    return Names(stage, configured.prefix), configured.stages[stage]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from shared.storage.secrets import OAuthCredentials
+from shared.hotel_secrets import OAuthCredentials
 from shared.streams import Stream
 from shared.vendors.registry import part
 

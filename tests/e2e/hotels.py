@@ -15,11 +15,13 @@ from typer.testing import CliRunner, Result
 
 from scripts.cli.app import app
 from scripts.local.stack import LocalStack
+from shared.hotel_secrets import WebhookSecret
 from shared.model.columns import TABLES
 from shared.names import webhook_secret_name
 from shared.storage.integrations import Integration, Integrations
 from shared.storage.raw_lake import RawLake
-from shared.storage.secrets import Secrets, WebhookSecret
+from shared.storage.secret_stores import SecretTable
+from shared.storage.secrets import Secrets
 from shared.vendors.hostpms.webhook import signed_headers
 
 VENDOR = "hostpms"
@@ -48,8 +50,11 @@ class Hotel:
 
     def give_secret(self) -> None:
         """From now on its deliveries are accepted."""
-        secrets = Secrets(lambda: self.local.client("secretsmanager"))
-        secrets.write(webhook_secret_name(VENDOR, self.property_id), WebhookSecret(WEBHOOK_SECRET))
+        self.secrets.write(webhook_secret_name(VENDOR, self.property_id), WebhookSecret(WEBHOOK_SECRET))
+
+    @property
+    def secrets(self) -> Secrets:
+        return Secrets(SecretTable(lambda: self.local.client("dynamodb"), self.local.names.hotel_secrets_table))
 
     def register(self) -> None:
         """From now on its records are mapped."""

@@ -14,7 +14,10 @@ import pytest
 
 from scripts.local.stack import LocalStack
 from scripts.simulators.hostpms import Faults, World, running, truth_of
+from shared.hotel_secrets import WebhookSecret
 from shared.names import webhook_secret_name
+from shared.storage.secret_stores import SecretTable
+from shared.storage.secrets import Secrets
 from tests.e2e.hotels import VENDOR, Hotel
 from tests.e2e.logs import log_lines, log_text
 from tests.e2e.simulated_hotels import SimulatedHotel
@@ -88,8 +91,8 @@ def personal_data_of(world: World) -> set[str]:
 
 
 def webhook_secret(local: LocalStack) -> str:
-    stored = local.client("secretsmanager").get_secret_value(SecretId=webhook_secret_name(VENDOR, PROPERTY))
-    return str(json.loads(stored["SecretString"])["current"])
+    store = SecretTable(lambda: local.client("dynamodb"), local.names.hotel_secrets_table)
+    return Secrets(store).read(webhook_secret_name(VENDOR, PROPERTY), WebhookSecret).current
 
 
 def secrets_of(hotel: SimulatedHotel) -> set[str]:

@@ -12,6 +12,7 @@ import pytest
 
 from lambdas.webhook import handler, telemetry
 from lambdas.webhook.receiver import Receiver
+from shared.storage.secret_stores import SecretsManager
 from shared.storage.secrets import Secrets
 from tests.deliveries import NOW, PROPERTY, SECRET, lambda_context
 from tests.fakes.webhook import FakeLanding, FakeSecretsManager
@@ -26,7 +27,7 @@ class Function:
         self.store = FakeSecretsManager()
         self.store.hold(PROPERTY, current=SECRET)
         self.log = io.StringIO()
-        receiver = Receiver(Secrets(lambda: self.store), self.landing, clock=lambda: NOW)
+        receiver = Receiver(Secrets(SecretsManager(lambda: self.store)), self.landing, clock=lambda: NOW)
         monkeypatch.setattr(module, "receiver", lambda: receiver)
         monkeypatch.setattr(telemetry.logger.registered_handler, "stream", self.log)
 

@@ -107,9 +107,12 @@ def _path(policies: Policies) -> str:
 
 
 def _is_bounded_by_keys(statement: Statement, served: frozenset[str]) -> bool:
-    keys = [value for _, value in statement.condition("dynamodb:LeadingKeys")]
+    """``ForAllValues`` holds of a request without any keys as well; ``Null`` has to refuse such a request."""
+    said = statement.condition("dynamodb:LeadingKeys")
+    keys = [value for operator, value in said if operator == "ForAllValues:StringLike"]
     return (
         bool(keys)
+        and ("Null", "false") in said
         and set(statement.actions) <= ITEM_ACTIONS | {DELETE_ITEM}
         and all(any(covers(f"*/*/{kind}", key) for kind in served) for key in keys)
     )

@@ -7,6 +7,7 @@ can be seen to look.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from tests.infra import privilege, privilege_of_data
 from tests.infra.policies import ACCOUNT, Policies, read, read_templates
 from tests.infra.privilege import Rule
 from tests.infra.simulator import covers, may, overlap
-from tests.infra.templates import STAGES, Synthesised
+from tests.infra.templates import STAGES, Synthesised, changed, synthesise
 
 pytestmark = pytest.mark.infra
 
@@ -58,6 +59,16 @@ def test_the_walk_reaches_every_role_function_and_resource_policy(stage: Synthes
     functions = {p["FunctionName"] for p in stage.properties("AWS::Lambda::Function").values()}
     assert {f"function {name.removeprefix(walked.prefix)}" for name in functions} <= walked.holders()
     assert len(walked.permissions) == len(stage.resources("AWS::Lambda::Permission"))
+
+
+def test_a_stage_that_keeps_its_hotels_secrets_in_secrets_manager_keeps_the_rules_too(tmp_path: Path):
+    chosen = {"dev-eu-west-1": {"hotel_secrets": {"store": "secretsmanager"}}}
+    (stage,) = synthesise(tmp_path, stages="dev-eu-west-1", context=changed(chosen)).values()
+    walked = read(stage)
+    assert [broken for rule in RULES for broken in rule(walked)] == []
+    assert privilege.kinds_of_secrets_read(walked) == privilege.SERVES
+    told = [f["Environment"]["Variables"] for f in stage.properties("AWS::Lambda::Function").values()]
+    assert {said["HOTEL_SECRETS_TABLE"] for said in told if "HOTEL_SECRETS_TABLE" in said} == {""}
 
 
 def test_what_the_tables_say_is_so(policies: dict[str, Policies]):
@@ -119,7 +130,8 @@ def role(statement: Mapping[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def keyed(*keys: str) -> dict[str, Any]:
-    return {"Condition": {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(keys)}}}
+    name = "dynamodb:LeadingKeys"
+    return {"Condition": {"ForAllValues:StringLike": {name: list(keys)}, "Null": {name: "false"}}}
 
 
 RAW = "arn:aws:s3:::pousada-bare-raw"
@@ -209,6 +221,16 @@ FAULTS: dict[str, tuple[Rule, Policies]] = {
     "the hotels' secrets without a key": (
         privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(allowing("dynamodb:GetItem", HOTEL_SECRETS)),
+    ),
+    "the hotels' secrets for requests without a key": (
+        privilege.a_secret_is_read_by_whom_it_serves,
+        bare(
+            allowing(
+                "dynamodb:GetItem",
+                HOTEL_SECRETS,
+                Condition={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["hostpms/*/webhook-secret"]}},
+            )
+        ),
     ),
     "another kind of key": (
         privilege_of_data.a_secret_is_read_by_whom_it_serves,

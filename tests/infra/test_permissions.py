@@ -82,15 +82,33 @@ def test_the_owner_s_password_is_read_by_migrate_alone(aws_stage: Synthesised):
     assert decrypting["Condition"] == {"StringEquals": {"kms:ViaService": through}}
 
 
-def test_the_key_is_used_through_s3_and_dynamodb_only(stage: Synthesised):
-    services = [f"{service}.{stage.config.region}.amazonaws.com" for service in ("s3", "dynamodb")]
+@pytest.mark.parametrize(
+    ("key", "services", "users"), [("DataKey", ("s3", "dynamodb"), 9), ("HotelSecretsKey", ("dynamodb",), 2)]
+)
+def test_a_key_is_used_through_the_services_of_its_data_only(
+    stage: Synthesised, key: str, services: tuple[str, ...], users: int
+):
+    through = [f"{service}.{stage.config.region}.amazonaws.com" for service in services]
     # What backups may do with keys: tests/infra/test_recovery.py.
     others = [s for policy, s in stage.statements() if "BackupsRole" not in policy]
     keyed = [s for s in others if any(a.startswith("kms:") for a in words(s["Action"]))]
-    using = [s for s in keyed if "DataKey" in json.dumps(s["Resource"])]
-    assert len(using) == 9
+    using = [s for s in keyed if key in json.dumps(s["Resource"])]
+    assert len(using) == users
     for statement in using:
-        assert statement["Condition"] == {"StringEquals": {"kms:ViaService": services}}
+        (condition,) = statement["Condition"].items()
+        assert (condition[0], words(condition[1]["kms:ViaService"])) == ("StringEquals", through)
+
+
+@pytest.mark.parametrize(
+    ("role", "kind"), [("WebhookRole", "webhook-secret"), ("PollingPollerRole", "oauth-credentials")]
+)
+def test_a_function_gets_the_hotels_secrets_that_it_serves_one_at_a_time(stage: Synthesised, role: str, kind: str):
+    table = f"table/{stage.config.names.hotel_secrets_table}"
+    (reading,) = [s for s in stage.allowed(role) if table in json.dumps(s["Resource"])]
+    names = [f"{vendor}/*/{kind}" for vendor in stage.config.vendors]
+    assert words(reading["Action"]) == ["dynamodb:GetItem"]
+    assert words(reading["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]) == names
+    assert reading["Condition"]["Null"] == {"dynamodb:LeadingKeys": "false"}
 
 
 @pytest.mark.parametrize(

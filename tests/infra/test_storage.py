@@ -80,6 +80,7 @@ def test_only_the_raw_bucket_announces_its_objects(stage: Synthesised):
         ("idempotency_table", ["id"], "expiration"),
         ("integrations_table", ["property_id", "vendor"], None),
         ("sync_state_table", ["pk", "sk"], "expires_at"),
+        ("hotel_secrets_table", ["name"], None),
     ],
 )
 def test_a_control_table_is_on_demand_encrypted_and_restorable(
@@ -92,6 +93,16 @@ def test_a_control_table_is_on_demand_encrypted_and_restorable(
     assert properties["SSESpecification"]["SSEEnabled"] is True
     assert properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
     assert properties["DeletionProtectionEnabled"] is (stage.config.target == "aws")
+
+
+@pytest.mark.parametrize(
+    ("table", "key"), [("integrations_table", "DataKey"), ("hotel_secrets_table", "HotelSecretsKey")]
+)
+def test_secrets_are_under_a_key_of_their_own(stage: Synthesised, table: str, key: str):
+    properties = stage.named("AWS::DynamoDB::Table", getattr(stage.config.names, table))
+    assert properties["SSESpecification"]["KMSMasterKeyId"]["Fn::GetAtt"][0].startswith(key)
+    aliases = {alias["AliasName"] for alias in stage.properties("AWS::KMS::Alias").values()}
+    assert aliases == {f"alias/{stage.config.names.named(what)}" for what in ("data", "secrets")}
 
 
 def _refuses_plain_text(document: dict[str, list[dict[str, object]]]) -> bool:

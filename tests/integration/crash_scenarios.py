@@ -28,18 +28,19 @@ from scripts.cli.queues import Queue
 from scripts.cli.stage import Stage
 from scripts.simulators.hostpms import Faults, RunningSimulator, World, running
 from scripts.simulators.hostpms.records import encode
+from shared.hotel_secrets import OAuthCredentials
 from shared.names import Names, oauth_credentials_name
 from shared.pipeline import envelope
 from shared.pipeline.poll_orders import PollOrder
 from shared.settings import read
 from shared.storage.integrations import Integration, Integrations
 from shared.storage.raw_lake import RawLake
-from shared.storage.secrets import OAuthCredentials, Secrets
 from shared.storage.sync_state import Cursors, SyncRuns
 from shared.streams import Stream
 from shared.vendors.hostpms import api
 from tests.deliveries import lambda_context
 from tests.fakes.polling import VirtualClock
+from tests.integration.moto_aws import hotel_secrets
 from tests.integration.polling_aws import POLL_QUEUE, SYNC_STATE_TABLE, make_polling_resources, table
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Poll(Timed):
             client = self._simulator.world.credentials(self.HOTEL)
             credentials = OAuthCredentials(client.client_id, client.client_secret)
             name = oauth_credentials_name("hostpms", self.HOTEL)
-            Secrets(lambda: boto3.client("secretsmanager")).write(name, credentials)
+            hotel_secrets().write(name, credentials)
             onboard(place, self.HOTEL, self._simulator.base_url, self.STREAM.entity)
             body = msgspec.json.encode(PollOrder(**self.STREAM._asdict())).decode()
             self._sqs.send_message(QueueUrl=self.poll_queue, MessageBody=body)

@@ -11,15 +11,20 @@ import botocore.session
 import pytest
 from moto import mock_aws
 
+from shared.storage.secret_stores import SecretTable
+from shared.storage.secrets import Secrets
+
 REGION = "eu-west-1"
 RAW_BUCKET = "pousada-test-raw"
 IDEMPOTENCY_TABLE = "pousada-test-webhook-idempotency"
+HOTEL_SECRETS_TABLE = "pousada-test-hotel-secrets"
 ENVIRONMENT = {
     "AWS_DEFAULT_REGION": REGION,
     "AWS_ACCESS_KEY_ID": "testing",
     "AWS_SECRET_ACCESS_KEY": "testing",
     "RAW_BUCKET": RAW_BUCKET,
     "IDEMPOTENCY_TABLE": IDEMPOTENCY_TABLE,
+    "HOTEL_SECRETS_TABLE": HOTEL_SECRETS_TABLE,
 }
 # Shared, since reading botocore's service models anew takes a test longer than all it does with them.
 _LOADER = botocore.loaders.create_loader()
@@ -38,6 +43,10 @@ def moto_aws() -> Iterator[None]:
         yield
 
 
+def hotel_secrets() -> Secrets:
+    return Secrets(SecretTable(lambda: boto3.client("dynamodb"), HOTEL_SECRETS_TABLE))
+
+
 def fresh_session() -> boto3.Session:
     session = botocore.session.get_session()
     session.register_component("data_loader", _LOADER)
@@ -46,9 +55,10 @@ def fresh_session() -> boto3.Session:
 
 def _make_resources() -> None:
     boto3.client("s3").create_bucket(Bucket=RAW_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    boto3.client("dynamodb").create_table(
-        TableName=IDEMPOTENCY_TABLE,
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    for table, key in ((IDEMPOTENCY_TABLE, "id"), (HOTEL_SECRETS_TABLE, "name")):
+        boto3.client("dynamodb").create_table(
+            TableName=table,
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )

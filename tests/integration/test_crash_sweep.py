@@ -32,6 +32,7 @@ from lambdas.manifest import handler as manifest_handler
 from lambdas.webhook import handler as webhook_handler
 from scripts.cli import quarantine_commands, replaying
 from scripts.cli.stage import Stage
+from shared.hotel_secrets import WebhookSecret
 from shared.model.columns import TABLES
 from shared.names import webhook_secret_name
 from shared.pipeline import audit_window
@@ -41,13 +42,12 @@ from shared.settings import read
 from shared.storage import quarantine
 from shared.storage.manifests import Manifests
 from shared.storage.raw_lake import RawLake, RawObject
-from shared.storage.secrets import Secrets, WebhookSecret
 from tests.deliveries import PROPERTY as WEBHOOK_PROPERTY
 from tests.deliveries import SECRET, lambda_context, proxy_event
 from tests.factories import GIVEN, PROPERTY, RECEIVED, envelope, minutes, page_key, record, webhook_key
 from tests.fakes.crash_points import FAULTS, Fault, crash_points, kept_clients, until_done
 from tests.integration import crash_scenarios
-from tests.integration.moto_aws import RAW_BUCKET, fresh_session
+from tests.integration.moto_aws import RAW_BUCKET, fresh_session, hotel_secrets
 from tests.integration.storing_aws import Resources, created, sqs_event, storing_aws
 from tests.integration.test_two_paths import text_of
 
@@ -96,7 +96,7 @@ def nothing(place: Place) -> None:
 
 def allow_webhooks(place: Place) -> None:
     name = webhook_secret_name("hostpms", WEBHOOK_PROPERTY)
-    Secrets(lambda: boto3.client("secretsmanager")).write(name, WebhookSecret(current=SECRET))
+    hotel_secrets().write(name, WebhookSecret(current=SECRET))
 
 
 def deliver(place: Place) -> bool:

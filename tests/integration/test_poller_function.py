@@ -16,6 +16,7 @@ from lambdas.poller import handler, telemetry
 from lambdas.poller.workplace import Settings, Workplace, workplace
 from scripts.simulators.hostpms import Faults, RunningSimulator, World, running
 from scripts.simulators.hostpms.records import encode
+from shared.hotel_secrets import OAuthCredentials
 from shared.names import oauth_credentials_name
 from shared.pipeline import envelope, polling
 from shared.pipeline.poll_orders import PollOrder
@@ -23,12 +24,11 @@ from shared.pipeline.sync_runs import Holder, SyncRun
 from shared.settings import read
 from shared.storage.integrations import Integration, Integrations
 from shared.storage.raw_lake import RawLake
-from shared.storage.secrets import OAuthCredentials, Secrets
 from shared.storage.sync_state import Cursors, Leases, SyncRuns
 from shared.streams import Stream
 from tests.deliveries import lambda_context
 from tests.fakes.aws_faults import Fault, Killed
-from tests.integration.moto_aws import RAW_BUCKET
+from tests.integration.moto_aws import RAW_BUCKET, hotel_secrets
 from tests.integration.polling_aws import INTEGRATIONS_TABLE, SYNC_STATE_TABLE, polling_aws, queue_url, table
 
 HOTEL = "PT-LIS-001"
@@ -69,7 +69,7 @@ def hotel(simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> Itera
 def onboard(simulator: RunningSimulator, **how: Any) -> None:
     client = simulator.world.credentials(HOTEL)
     credentials = OAuthCredentials(client.client_id, client.client_secret)
-    Secrets(lambda: boto3.client("secretsmanager")).write(oauth_credentials_name("hostpms", HOTEL), credentials)
+    hotel_secrets().write(oauth_credentials_name("hostpms", HOTEL), credentials)
     base = {"property_id": HOTEL, "vendor": "hostpms", "time_zone": "Europe/Lisbon", "entities": ENTITIES}
     integration = Integration(**{**base, "base_url": simulator.base_url, **how})
     Integrations(table(INTEGRATIONS_TABLE)).put(integration)
@@ -268,7 +268,7 @@ def test_wrong_credentials_fail_the_run_and_are_not_told(
     hotel: RunningSimulator, capsys: pytest.CaptureFixture[str], logged: io.StringIO
 ) -> None:
     secret = OAuthCredentials("nobody", "a-secret-nobody-knows")
-    Secrets(lambda: boto3.client("secretsmanager")).write(oauth_credentials_name("hostpms", HOTEL), secret)
+    hotel_secrets().write(oauth_credentials_name("hostpms", HOTEL), secret)
     order("booking")
 
     ((failure,),) = work_off()
@@ -282,9 +282,7 @@ def test_wrong_credentials_fail_the_run_and_are_not_told(
 
 
 def test_missing_credentials_are_told_in_the_runs_record(hotel: RunningSimulator) -> None:
-    boto3.client("secretsmanager").delete_secret(
-        SecretId=oauth_credentials_name("hostpms", HOTEL), ForceDeleteWithoutRecovery=True
-    )
+    hotel_secrets().delete(oauth_credentials_name("hostpms", HOTEL))
     order("booking")
 
     assert len(work_off()[0]) == 1

@@ -1,19 +1,26 @@
-"""Secrets against Secrets Manager (moto)."""
+"""Secrets against the table and Secrets Manager (moto): what holds of the one holds of the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
 
 from shared.errors import NotFound, StoreUnavailable
+from shared.hotel_secrets import OAuthCredentials, WebhookSecret
 from shared.names import oauth_credentials_name, webhook_secret_name
-from shared.storage.secrets import OAuthCredentials, Secrets, WebhookSecret
+from shared.storage.secret_stores import SecretsManager, SecretStore, SecretTable, hotel_secret_store
+from shared.storage.secrets import Secrets
 from tests.fakes.aws_faults import Fault
-from tests.integration.moto_aws import moto_aws
+from tests.integration.moto_aws import HOTEL_SECRETS_TABLE, moto_aws
 
 NAME = webhook_secret_name("hostpms", "PT-LIS-001")
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+Stores = Callable[[], SecretStore]
 
 
 @pytest.fixture(autouse=True)
@@ -22,64 +29,107 @@ def aws() -> Iterator[None]:
         yield
 
 
-def secrets() -> Secrets:
-    return Secrets(lambda: boto3.client("secretsmanager"))
+def in_table(at: datetime = NOW) -> SecretTable:
+    return SecretTable(lambda: boto3.client("dynamodb"), HOTEL_SECRETS_TABLE, lambda: at)
 
 
-def test_what_is_written_is_read_elsewhere() -> None:
+def in_secrets_manager() -> SecretsManager:
+    return SecretsManager(lambda: boto3.client("secretsmanager"))
+
+
+@pytest.fixture(params=[in_table, in_secrets_manager], ids=["table", "secretsmanager"])
+def store(request: pytest.FixtureRequest) -> Stores:
+    made: Stores = request.param
+    return made
+
+
+def test_what_is_written_is_read_elsewhere(store: Stores) -> None:
     credentials = OAuthCredentials(client_id="c", client_secret="s")
-    secrets().write(oauth_credentials_name("hostpms", "PT-LIS-001"), credentials)
+    Secrets(store()).write(oauth_credentials_name("hostpms", "PT-LIS-001"), credentials)
 
-    assert secrets().read(oauth_credentials_name("hostpms", "PT-LIS-001"), OAuthCredentials) == credentials
-
-
-def test_a_rotation_replaces_the_value_for_the_writer_at_once() -> None:
-    store = secrets()
-    store.write(NAME, WebhookSecret(current="old"))
-    assert store.read(NAME, WebhookSecret).values == ("old",)
-
-    store.write(NAME, WebhookSecret(current="new", previous="old"))
-    assert store.read(NAME, WebhookSecret).values == ("new", "old")
-    assert secrets().read(NAME, WebhookSecret).values == ("new", "old")
+    assert Secrets(store()).read(oauth_credentials_name("hostpms", "PT-LIS-001"), OAuthCredentials) == credentials
 
 
-def test_a_name_without_a_secret_is_not_found_until_it_is_written() -> None:
-    store = secrets()
+def test_a_rotation_replaces_the_value_for_the_writer_at_once(store: Stores) -> None:
+    secrets = Secrets(store())
+    secrets.write(NAME, WebhookSecret(current="old"))
+    assert secrets.read(NAME, WebhookSecret).values == ("old",)
+
+    secrets.write(NAME, WebhookSecret(current="new", previous="old"))
+    assert secrets.read(NAME, WebhookSecret).values == ("new", "old")
+    assert Secrets(store()).read(NAME, WebhookSecret).values == ("new", "old")
+
+
+def test_a_name_without_a_secret_is_not_found_until_it_is_written(store: Stores) -> None:
+    secrets = Secrets(store())
     with pytest.raises(NotFound):
-        store.read(NAME, WebhookSecret)
+        secrets.read(NAME, WebhookSecret)
 
-    store.write(NAME, WebhookSecret(current="s"))
-    assert store.read(NAME, WebhookSecret).current == "s"
+    secrets.write(NAME, WebhookSecret(current="s"))
+    assert secrets.read(NAME, WebhookSecret).current == "s"
+
+
+def test_a_deleted_secret_is_gone_for_who_knew_it_too_and_may_be_written_anew(store: Stores) -> None:
+    secrets = Secrets(store())
+    secrets.write(NAME, WebhookSecret(current="s"))
+
+    secrets.delete(NAME)
+    secrets.delete(NAME)
+
+    with pytest.raises(NotFound):
+        secrets.read(NAME, WebhookSecret)
+    Secrets(store()).write(NAME, WebhookSecret(current="t"))
+    assert Secrets(store()).read(NAME, WebhookSecret).current == "t"
+
+
+def test_a_failing_store_is_neither_read_from_nor_written_to(store: Stores) -> None:
+    for what in ("GetSecretValue", "CreateSecret", "DeleteSecret"):
+        Fault(f"secrets-manager.{what}").fail()
+    for what in ("GetItem", "UpdateItem", "DeleteItem"):
+        Fault(f"dynamodb.{what}").fail()
+    acts: tuple[Callable[[Secrets], Any], ...] = (
+        lambda secrets: secrets.read(NAME, WebhookSecret),
+        lambda secrets: secrets.write(NAME, WebhookSecret(current="a-value")),
+        lambda secrets: secrets.delete(NAME),
+    )
+
+    for act in acts:
+        with pytest.raises(StoreUnavailable) as caught:
+            act(Secrets(store()))
+        assert NAME in str(caught.value)
+        assert "a-value" not in str(caught.value)
+        assert caught.value.facts["store"] == ("dynamodb" if store is in_table else "secretsmanager")
 
 
 def test_a_secret_scheduled_for_deletion_is_not_found() -> None:
-    secrets().write(NAME, WebhookSecret(current="s"))
+    Secrets(in_secrets_manager()).write(NAME, WebhookSecret(current="s"))
     boto3.client("secretsmanager").delete_secret(SecretId=NAME)
 
     with pytest.raises(NotFound):
-        secrets().read(NAME, WebhookSecret)
+        Secrets(in_secrets_manager()).read(NAME, WebhookSecret)
 
 
-def test_a_deleted_secret_is_gone_for_who_knew_it_too_and_may_be_written_anew() -> None:
-    store = secrets()
-    store.write(NAME, WebhookSecret(current="s"))
-
-    store.delete(NAME)
-    store.delete(NAME)
-
-    with pytest.raises(NotFound):
-        store.read(NAME, WebhookSecret)
-    secrets().write(NAME, WebhookSecret(current="t"))
-    assert secrets().read(NAME, WebhookSecret).current == "t"
+def item() -> dict[str, Any]:
+    return dict(boto3.resource("dynamodb").Table(HOTEL_SECRETS_TABLE).get_item(Key={"name": NAME})["Item"])
 
 
-def test_a_failing_store_is_neither_read_from_nor_written_to() -> None:
-    for what in ("GetSecretValue", "CreateSecret", "DeleteSecret"):
-        Fault(f"secrets-manager.{what}").fail()
+def test_the_table_counts_changes_and_knows_since_when_a_value_is_in_use() -> None:
+    later = NOW + timedelta(days=1)
+    Secrets(in_table()).write(NAME, WebhookSecret(current="a"))
+    assert (item()["revision"], item()["changed_at"]) == (1, "2026-03-01T12:00:00.000000Z")
 
-    with pytest.raises(StoreUnavailable):
-        secrets().read(NAME, WebhookSecret)
-    with pytest.raises(StoreUnavailable):
-        secrets().write(NAME, WebhookSecret(current="s"))
-    with pytest.raises(StoreUnavailable):
-        secrets().delete(NAME)
+    Secrets(in_table(later)).write(NAME, WebhookSecret(current="a"))
+    assert (item()["revision"], item()["changed_at"]) == (1, "2026-03-01T12:00:00.000000Z"), "nothing has changed"
+
+    Secrets(in_table(later)).write(NAME, WebhookSecret(current="b"))
+    assert (item()["revision"], item()["changed_at"]) == (2, "2026-03-02T12:00:00.000000Z")
+
+
+def test_a_stage_without_a_table_keeps_its_hotels_secrets_in_secrets_manager() -> None:
+    def never() -> Any:
+        raise AssertionError("no client of the other store is made")
+
+    hotel_secret_store("", never, lambda: boto3.client("secretsmanager")).write(NAME, "a")
+    hotel_secret_store(HOTEL_SECRETS_TABLE, lambda: boto3.client("dynamodb"), never).write(NAME, "b")
+
+    assert (in_secrets_manager().fetch(NAME), in_table().fetch(NAME)) == ("a", "b")

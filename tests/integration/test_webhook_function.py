@@ -14,15 +14,15 @@ import pytest
 
 from lambdas.webhook import handler
 from lambdas.webhook.landing import Landing
+from shared.hotel_secrets import WebhookSecret
 from shared.names import webhook_secret_name
 from shared.pipeline import envelope
 from shared.pipeline.delivery import RawDelivery
 from shared.storage.raw_lake import RawLake
-from shared.storage.secrets import Secrets, WebhookSecret
 from tests.deliveries import BODY, GUEST_EMAIL, PROPERTY, SECRET, lambda_context, proxy_event, wrapped
 from tests.fakes.aws_faults import Fault, Killed
 from tests.hostile import rest_event
-from tests.integration.moto_aws import IDEMPOTENCY_TABLE, RAW_BUCKET, moto_aws
+from tests.integration.moto_aws import IDEMPOTENCY_TABLE, RAW_BUCKET, hotel_secrets, moto_aws
 
 # Powertools warns where a call that raised counted nothing.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
@@ -36,7 +36,7 @@ UNAVAILABLE = (503, {"error": "unavailable"})
 def aws() -> Iterator[None]:
     with moto_aws():
         name = webhook_secret_name("hostpms", PROPERTY)
-        Secrets(lambda: boto3.client("secretsmanager")).write(name, WebhookSecret(current=SECRET))
+        hotel_secrets().write(name, WebhookSecret(current=SECRET))
         forget()
         yield
     forget()
@@ -248,11 +248,22 @@ def test_where_both_stores_fail_the_vendors_retry_is_accepted() -> None:
     assert len(landed()) == 1
 
 
-def test_where_secrets_manager_fails_nothing_is_judged() -> None:
-    Fault("secrets-manager.GetSecretValue").fail()
+def test_where_the_secrets_table_fails_nothing_is_judged() -> None:
+    Fault("dynamodb.GetItem").fail()
 
     assert call() == UNAVAILABLE
     assert call() == ACCEPTED
+
+
+def test_where_a_stage_keeps_its_secrets_in_secrets_manager_they_are_read_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOTEL_SECRETS_TABLE", "")
+    name, kept = webhook_secret_name("hostpms", PROPERTY), '{"current": "of-secrets-manager"}'
+    boto3.client("secretsmanager").create_secret(Name=name, SecretString=kept)
+
+    assert call() == (401, {"error": "unauthenticated"})
+    assert call(secret="of-secrets-manager") == ACCEPTED
 
 
 def test_a_function_that_lacks_a_setting_says_so_and_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from scripts.cli.onboarding import Hotel, Onboarded, Reception
 from shared.errors import CredentialsRefused, Malformed, NotFound, PousadaError
+from shared.hotel_secrets import OAuthCredentials, Secret, WebhookSecret
 from shared.names import oauth_credentials_name, webhook_secret_name
 from shared.storage.integrations import Integration
-from shared.storage.secrets import OAuthCredentials, Secret, WebhookSecret
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LISBON = Hotel(

@@ -25,6 +25,7 @@ from shared.pipeline.transform import map_object, refuse_object
 from shared.segments import is_segment
 from shared.storage.dynamodb import partition_of
 from shared.storage.processed_lake import parquet_key
+from shared.storage.secret_stores import SecretsManager
 from shared.storage.secrets import KEPT_SECONDS, Secrets
 from shared.streams import Stream
 from shared.vendors import registry
@@ -50,7 +51,9 @@ class Hotels:
         self.held: dict[str, list[str]] = {}
         """Every secret a hotel has ever had, the newest last."""
         self.store, self.landing, self.clock = FakeSecretsManager(), FakeLanding(), FakeClock()
-        self._receiver = Receiver(Secrets(lambda: self.store, self.clock), self.landing, clock=lambda: NOW)
+        self._receiver = Receiver(
+            Secrets(SecretsManager(lambda: self.store), self.clock), self.landing, clock=lambda: NOW
+        )
         for property_id in properties:
             self.rotate(property_id)
 

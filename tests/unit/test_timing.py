@@ -27,6 +27,7 @@ from lambdas.webhook.receiver import Receiver
 from shared.errors import Unauthenticated
 from shared.names import webhook_secret_name
 from shared.pipeline.delivery import Address, Delivery
+from shared.storage.secret_stores import SecretsManager
 from shared.storage.secrets import Secrets
 from shared.vendors import registry
 from tests.deliveries import BODY, NOW, PROPERTY, SECRET, lambda_context
@@ -119,7 +120,7 @@ def subject(request: pytest.FixtureRequest, vendor: str) -> Subject:
         return Subject(lambda headers: webhook.verify(headers, BODY, (SECRET, "previous"), NOW), header, signed)
     store = FakeSecretsManager()
     store.texts[webhook_secret_name(vendor, PROPERTY)] = f'{{"current": "{SECRET}", "previous": "previous"}}'
-    receiver = Receiver(Secrets(lambda: store, FakeClock()), FakeLanding(), clock=lambda: NOW)
+    receiver = Receiver(Secrets(SecretsManager(lambda: store), FakeClock()), FakeLanding(), clock=lambda: NOW)
     address, context = Address(vendor, PROPERTY, next(iter(webhook.EVENTS))), lambda_context()
     return Subject(lambda headers: receiver.receive(Delivery(address, headers, BODY), context), header, signed)
 

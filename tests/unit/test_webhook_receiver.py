@@ -10,6 +10,7 @@ import pytest
 from lambdas.webhook.receiver import Receiver
 from shared.errors import Malformed, Misconfigured, NotFound, StoreUnavailable, Unauthenticated
 from shared.pipeline import delivery
+from shared.storage.secret_stores import SecretsManager
 from shared.storage.secrets import Secrets
 from tests.deliveries import BODY, NOW, PROPERTY, SECRET, lambda_context, proxy_event
 from tests.fakes.webhook import FakeClock, FakeLanding, FakeSecretsManager
@@ -23,7 +24,9 @@ class World:
         self.landing = FakeLanding()
         self.store = FakeSecretsManager()
         self.store.hold(PROPERTY, current=SECRET)
-        self.receiver = Receiver(Secrets(lambda: self.store, self.clock), self.landing, clock=lambda: NOW)
+        self.receiver = Receiver(
+            Secrets(SecretsManager(lambda: self.store), self.clock), self.landing, clock=lambda: NOW
+        )
 
     def receive(self, body: bytes = BODY, **how: Any) -> Any:
         request = delivery.read(proxy_event(body, **how))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import Misconfigured, NotFound
-from shared.storage.secrets import DatabaseCredentials, OAuthCredentials, Secrets, WebhookSecret
+from shared.hotel_secrets import OAuthCredentials, WebhookSecret
+from shared.storage.secret_stores import SecretsManager
+from shared.storage.secrets import DatabaseCredentials, Secrets
 from tests.fakes.webhook import FakeClock, FakeSecretsManager
 
 
@@ -16,7 +18,7 @@ def store() -> FakeSecretsManager:
 
 @pytest.fixture
 def secrets(store: FakeSecretsManager) -> Secrets:
-    return Secrets(lambda: store, FakeClock())
+    return Secrets(SecretsManager(lambda: store), FakeClock())
 
 
 def test_the_client_is_made_when_it_is_first_needed(store: FakeSecretsManager) -> None:
@@ -26,7 +28,7 @@ def test_the_client_is_made_when_it_is_first_needed(store: FakeSecretsManager) -
         made.append(store)
         return store
 
-    secrets = Secrets(connect)
+    secrets = Secrets(SecretsManager(connect))
     assert made == []
 
     store.texts["a"] = store.texts["b"] = '{"current": "x"}'
@@ -49,7 +51,7 @@ def test_guessed_names_do_not_fill_the_memory(store: FakeSecretsManager, secrets
 
 def test_a_secret_deleted_meanwhile_is_forgotten(store: FakeSecretsManager) -> None:
     clock = FakeClock()
-    secrets = Secrets(lambda: store, clock)
+    secrets = Secrets(SecretsManager(lambda: store), clock)
     store.texts["a"] = '{"current": "x"}'
     secrets.read("a", WebhookSecret)
     del store.texts["a"]

@@ -20,7 +20,7 @@ from shared.errors import (
     RateLimited,
     VendorUnavailable,
 )
-from shared.storage.secrets import OAuthCredentials
+from shared.hotel_secrets import OAuthCredentials
 from shared.storage.sync_state import Token
 from shared.streams import Stream
 from shared.vendors.hostpms import api
