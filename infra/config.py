@@ -35,6 +35,7 @@ Shift = Literal[
 AT_ONCE: Shift = "AllAtOnce"
 
 _BUCKET_NAME_LIMIT = 63
+_LEAST_NOTICE_SECONDS = 20
 _LONGEST_BUCKET = "access-logs"
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -178,6 +179,14 @@ class HotelSecrets(Section):
 
     store: Literal["table", "secretsmanager"] = "table"
     """Secrets Manager asks 0.40 USD a month for each secret, two of which every hotel has."""
+    schedule: Schedule = "cron(30 5 * * ? *)"
+    """When the secrets' ages are taken, and those that are due are rotated."""
+    rotate_days: int = Field(90, ge=1, le=365)
+    overlap_hours: int = Field(72, ge=1, le=24 * 30)
+    """How long the secret before verifies. A weekend and a day: a vendor that was told on a Friday and did not do it
+    is noticed, and helped, before its deliveries are refused."""
+    notice_seconds: int = Field(30, ge=1, le=900)
+    """Between a new secret's storing and the vendor's being told of it: until every worker would verify with it."""
 
     @property
     def in_table(self) -> bool:
@@ -251,6 +260,13 @@ class StageConfig(Section):
     def _copies_go_elsewhere(self) -> StageConfig:
         if self.recovery.copy_to_region == self.region:
             raise ValueError(f"recovery.copy_to_region: {self.region} is the stage's own")
+        return self
+
+    @model_validator(mode="after")
+    def _workers_learn_of_a_secret_in_time(self) -> StageConfig:
+        # A webhook worker has a secret read anew ten seconds after it was last read, and not before.
+        if self.target == "aws" and self.hotel_secrets.notice_seconds < _LEAST_NOTICE_SECONDS:
+            raise ValueError(f"hotel_secrets.notice_seconds must be {_LEAST_NOTICE_SECONDS} at the least")
         return self
 
     @model_validator(mode="after")

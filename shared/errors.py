@@ -5,7 +5,8 @@
     │   ├── VendorUnavailable       5xx, network, time-out: back to the queue
     │   ├── RateLimited             429 or our own budget: back, after ``retry_after`` seconds
     │   ├── StoreUnavailable        S3, DynamoDB or PostgreSQL did not take it
-    │   └── LeaseHeld               another worker is at the same property and entity
+    │   ├── LeaseHeld               another worker is at the same property and entity
+    │   └── Superseded              somebody wrote in between: look again, decide anew
     ├── Refuse                  the caller is wrong: answer 4xx, store nothing
     │   ├── Unauthenticated         wrong, missing or stale signature
     │   ├── NotFound                unknown vendor, property, entity or event
@@ -62,6 +63,10 @@ class StoreUnavailable(Retry):
 
 
 class LeaseHeld(Retry):
+    pass
+
+
+class Superseded(Retry):
     pass
 
 

@@ -87,8 +87,12 @@ class Names:
         return self.named("audit")
 
     @property
+    def rotate_queue(self) -> str:
+        return self.named("rotate")
+
+    @property
     def queues(self) -> tuple[str, ...]:
-        return (self.live_queue, self.batch_queue, self.poll_queue, self.audit_queue)
+        return (self.live_queue, self.batch_queue, self.poll_queue, self.audit_queue, self.rotate_queue)
 
     @staticmethod
     def dead_letters_of(queue: str) -> str:
@@ -145,7 +149,7 @@ class Names:
 
 
 def webhook_secret_name(vendor: str, property_id: str) -> str:
-    """JSON ``{"current": str, "previous": str | absent}``; both verify while a secret rotates. Raises Malformed."""
+    """JSON of ``shared.hotel_secrets.WebhookSecret``: ``{"current": str, …}``. Raises Malformed."""
     return joined(vendor, property_id, "webhook-secret")
 
 

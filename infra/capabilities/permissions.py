@@ -163,21 +163,39 @@ def may_have_job_interfaces(role: iam.Role, connections: Sequence[str]) -> None:
 
 def may_read_hotel_secrets(role: iam.Role, key: kms.IKey, config: StageConfig, what: str) -> None:
     """The secrets ``{vendor}/{property}/{what}`` of every property, and no other secret; ``key``: of their table."""
-    names = [f"{vendor}/*/{what}" for vendor in config.vendors]
-    if not config.hotel_secrets.in_table:
-        why = f"Each hotel has a {what} of its own, and hotels are onboarded without a deployment."
-        allow(role, "secretsmanager:GetSecretValue", on=secrets(role, *names), why=why)
-        return
-    _allow_items(role, "dynamodb:GetItem", of=config.names.hotel_secrets_table, names=names)
-    _allow_key(role, key, config, "kms:Decrypt", "kms:DescribeKey", services=("dynamodb",))
+    if config.hotel_secrets.in_table:
+        _allow_items(role, config, what, "dynamodb:GetItem")
+        _allow_key(role, key, config, "kms:Decrypt", "kms:DescribeKey", services=("dynamodb",))
+    else:
+        _allow_managed(role, config, what, "secretsmanager:GetSecretValue")
 
 
-def _allow_items(role: iam.Role, *actions: str, of: str, names: Sequence[str]) -> None:
-    """On the items of the table named ``of`` whose partition key matches one of ``names``, and on no others."""
+def may_rotate_hotel_secrets(role: iam.Role, key: kms.IKey, config: StageConfig, what: str) -> None:
+    """As ``may_read_hotel_secrets``, and to give such a secret another value; neither to make nor to delete one."""
+    if config.hotel_secrets.in_table:
+        _allow_items(role, config, what, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        using = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey")
+        _allow_key(role, key, config, *using, services=("dynamodb",))
+    else:
+        changing = ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
+        _allow_managed(role, config, what, "secretsmanager:GetSecretValue", *changing)
+
+
+def _allow_managed(role: iam.Role, config: StageConfig, what: str, *actions: str) -> None:
+    why = f"Each hotel has a {what} of its own, and hotels are onboarded without a deployment."
+    allow(role, *actions, on=secrets(role, *_hotel_secrets(config, what)), why=why)
+
+
+def _hotel_secrets(config: StageConfig, what: str) -> list[str]:
+    return [f"{vendor}/*/{what}" for vendor in config.vendors]
+
+
+def _allow_items(role: iam.Role, config: StageConfig, what: str, *actions: str) -> None:
+    """On the items whose partition key is such a secret's name, and on no others."""
     keys = "dynamodb:LeadingKeys"
     # ForAllValues holds of a request without keys as well; Null refuses such a request.
-    only = {"ForAllValues:StringLike": {keys: list(names)}, "Null": {keys: "false"}}
-    allow(role, *actions, on=[table(role, of)], conditions=only)
+    only = {"ForAllValues:StringLike": {keys: _hotel_secrets(config, what)}, "Null": {keys: "false"}}
+    allow(role, *actions, on=[table(role, config.names.hotel_secrets_table)], conditions=only)
 
 
 def may_put_raw(role: iam.Role, config: StageConfig, channel: str) -> None:

@@ -1,4 +1,4 @@
-"""Ingest: what vendors send and what is polled from them, into the raw bucket."""
+"""Ingest: what vendors send and what is polled from them, into the raw bucket; and the secrets they sign with."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from infra.capabilities.firewall import Firewall
 from infra.capabilities.function import dependency_layer
 from infra.capabilities.network import Network
 from infra.capabilities.polling import Polling
+from infra.capabilities.rotation import Rotation
 from infra.capabilities.webhook_api import API_STAGE, WebhookApi, WebhookFunction
 from infra.capabilities.webhook_domain import WebhookDomain
 from infra.config import StageConfig
@@ -44,7 +45,9 @@ class IngestStack(Stack):
         if target.firewall:
             Firewall(self, "Firewall", config=config, stage=api.stage)
         Polling(self, "Polling", **placed, **keys)
-        CfnOutput(self, "WebhookUrl", value=f"{self._address(api, config, target)}/webhooks")
+        url = f"{self._address(api, config, target)}/webhooks"
+        Rotation(self, "Rotation", webhook_url=url, **placed, **keys)
+        CfnOutput(self, "WebhookUrl", value=url)
 
     def _address(self, api: WebhookApi, config: StageConfig, target: Target) -> str:
         domain = config.webhooks.domain

@@ -26,7 +26,7 @@ class Receipt(NamedTuple):
     result: Result
     raw_key: str
     signed_with: str
-    """``current`` or ``previous``: whether a rotation can be ended."""
+    """``current``, ``previous`` or ``next``: how far the vendor is with a rotation."""
 
 
 def utc_now() -> datetime:
@@ -49,14 +49,14 @@ class Receiver:
     def _verify(self, delivery: Delivery, now: datetime) -> Signed:
         secret = self._secret(delivery.address)
         try:
-            return verify(delivery, secret.values, now)
+            return verify(delivery, secret.verifying(now), now)
         except Unauthenticated as refusal:
             if refusal.reason != "wrong_signature":
                 raise
             newer = self._secret(delivery.address, max_age=REFRESH_SECONDS)
             if newer == secret:
                 raise
-            return verify(delivery, newer.values, now)
+            return verify(delivery, newer.verifying(now), now)
 
     def _secret(self, address: Address, **freshness: float) -> WebhookSecret:
         """Who has no secret is no property of ours."""

@@ -14,7 +14,7 @@ from shared.errors import NotFound
 app = typer.Typer(no_args_is_help=True, help="Messages that failed too often: see what they are about, send them back.")
 
 Which = Annotated[
-    str | None, typer.Argument(metavar="QUEUE", help="live, batch, poll or audit; left out, all of them.")
+    str | None, typer.Argument(metavar="QUEUE", help="live, batch, poll, audit or rotate; left out, all of them.")
 ]
 
 
@@ -65,6 +65,7 @@ def _queues(stage: Stage, which: str | None) -> list[tuple[Queue, Queue]]:
         "batch": names.batch_queue,
         "poll": names.poll_queue,
         "audit": names.audit_queue,
+        "rotate": names.rotate_queue,
     }
     if which is not None and which not in known:
         raise NotFound(f"unknown queue {which}", fix=f"the known are {', '.join(known)}")

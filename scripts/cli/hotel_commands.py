@@ -57,6 +57,7 @@ def onboard(
         webhook_url=stage.webhook_url,
         connect=partial(vendor_clients.connect, vendor),
         clock=lambda: datetime.now(UTC),
+        overlap=stage.hotel_secrets.overlap,
     )
     hotel = Hotel(
         vendor=vendor,
@@ -72,7 +73,8 @@ def onboard(
     output.say(f"{property_id} is onboarded with {vendor}; polled are {', '.join(done.integration.entities)}")
     output.say(f"webhook subscription {done.integration.subscription_id} ({'new' if done.subscribed else 'as before'})")
     if done.rotated:
-        output.say("the webhook secret is rotated: the one before verifies too, until the next rotation")
+        hours = stage.hotel_secrets.overlap_hours
+        output.say(f"the webhook secret is rotated: the one before verifies too, for {hours} hours")
 
 
 Property = Annotated[str, typer.Option("--property-id", help="The hotel, as the vendor knows it.")]

@@ -10,8 +10,8 @@ import secrets as randomness
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,7 @@ from shared.names import oauth_credentials_name, webhook_secret_name
 from shared.segments import is_segment
 from shared.storage.integrations import Integration, Integrations
 from shared.storage.secrets import Secrets
+from shared.vendors.api_contract import SubscribingApi
 from shared.vendors.registry import part
 
 
@@ -40,19 +41,12 @@ class Hotel:
     """What to poll; none named: all that the vendor lists."""
 
 
-class SubscribingApi(Protocol):
-    def subscribe(self, url: str, events: Sequence[str], secret: str) -> str: ...
-    def unsubscribe(self, subscription_id: str) -> None:
-        """Raises NotFound where the vendor has no such subscription."""
-        ...
-
-
 class Onboarded(NamedTuple):
     integration: Integration
     subscribed: bool
     """False: the subscription that was there goes on."""
     rotated: bool
-    """The webhook secret is another than before; the one before still verifies."""
+    """The webhook secret is another than before; the one before verifies for ``overlap`` longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +58,8 @@ class Reception:
     webhook_url: str
     connect: Callable[[str, str, OAuthCredentials], SubscribingApi]
     clock: Callable[[], datetime]
+    overlap: timedelta
+    """How long a secret verifies after another took its place."""
 
     def take_in(self, hotel: Hotel, resubscribe: bool = False) -> Onboarded:
         """Raises NotFound or Malformed (what was told is wrong), CredentialsRefused, and what the stores raise."""
@@ -80,16 +76,24 @@ class Reception:
         return Onboarded(self._subscribe(api, integration, secret, before), subscribed=True, rotated=rotated)
 
     def _webhook_secret(self, hotel: Hotel) -> tuple[str, bool]:
-        """The current secret, and whether it took another's place."""
+        """What the vendor is to sign with, and whether it took another's place."""
         name = webhook_secret_name(hotel.vendor, hotel.property_id)
         try:
-            before = self.secrets.read(name, WebhookSecret, max_age=0).current
+            held = self.secrets.held(name, WebhookSecret)
         except NotFound:
-            before = None
-        current = hotel.webhook_secret or before or randomness.token_urlsafe(32)
-        if current != before:
-            self.secrets.write(name, WebhookSecret(current, previous=before))
-        return current, before not in (None, current)
+            first = hotel.webhook_secret or randomness.token_urlsafe(32)
+            self.secrets.write(name, WebhookSecret(first))
+            return first, False
+        before = held.secret
+        if hotel.webhook_secret in (None, before.current):
+            # While a rotation is at work, what it tells the vendor: it will be the current one.
+            return before.next or before.current, False
+        until = self.clock() + self.overlap
+        # Of a rotation at work the next one still verifies, since the vendor may have been told it.
+        self.secrets.replace(
+            name, held, WebhookSecret(hotel.webhook_secret, before.current, until, before.next, before.next_since)
+        )
+        return hotel.webhook_secret, True
 
     def _integration(self, hotel: Hotel) -> Integration | None:
         try:

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from shared.errors import Malformed, NotFound
-from shared.pipeline import audit_orders, poll_orders
-from shared.pipeline.audit_orders import EveryHotel
+from shared.pipeline import audit_orders, poll_orders, rotation_orders
 from shared.pipeline.manifest import read_event
 
 # An emulator's words for an operation that it does not have.
@@ -132,8 +131,16 @@ def about(body: str) -> str:
         return read_event(body).detail.object.key
     with suppress(Malformed):
         return "/".join(poll_orders.decode(body).stream)
-    try:
-        order = audit_orders.decode(body)
-    except Malformed:
-        return "(neither an object's event nor an order)"
-    return "(the day's order of all audits)" if isinstance(order, EveryHotel) else f"{order.vendor}/{order.property_id}"
+    with suppress(Malformed):
+        return _hotel_of(audit_orders.decode(body), "audits")
+    with suppress(Malformed):
+        return _hotel_of(rotation_orders.decode(body), "rotations")
+    return "(neither an object's event nor an order)"
+
+
+def _hotel_of(order: audit_orders.Order | rotation_orders.Order, kind: str) -> str:
+    match order:
+        case audit_orders.HotelAudit() | rotation_orders.HotelRotation():
+            return f"{order.vendor}/{order.property_id}"
+        case _:
+            return f"(the day's order of all {kind})"

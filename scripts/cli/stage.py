@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Literal
 
 import boto3
@@ -34,6 +35,11 @@ _CONFIGURATION = environment.ROOT / "cdk.json"
 # What is read here of cdk.json; ``infra.config`` has all of it.
 class HotelSecrets(msgspec.Struct, frozen=True):
     store: Literal["table", "secretsmanager"] = "table"
+    overlap_hours: int = 72
+
+    @property
+    def overlap(self) -> timedelta:
+        return timedelta(hours=self.overlap_hours)
 
 
 class _Configured(msgspec.Struct):

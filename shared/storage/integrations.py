@@ -79,14 +79,21 @@ class Integrations:
 
     def set_status(self, property_id: str, vendor: str, status: Status) -> None:
         """Raises NotFound."""
+        self._set(property_id, vendor, "status", status)
+
+    def set_subscription(self, property_id: str, vendor: str, subscription_id: str) -> None:
+        """Raises NotFound."""
+        self._set(property_id, vendor, "subscription_id", subscription_id)
+
+    def _set(self, property_id: str, vendor: str, name: str, value: str) -> None:
         try:
             with reaching(self._table):
                 self._table.update_item(
                     Key={"property_id": property_id, "vendor": vendor},
-                    UpdateExpression="SET #status = :status",
+                    UpdateExpression="SET #name = :value",
                     ConditionExpression="attribute_exists(property_id)",
-                    ExpressionAttributeNames={"#status": "status"},
-                    ExpressionAttributeValues={":status": status},
+                    ExpressionAttributeNames={"#name": name},
+                    ExpressionAttributeValues={":value": value},
                 )
         except ConditionFailed:
             raise NotFound(f"no integration of {property_id} with {vendor}", reason="unknown_property") from None

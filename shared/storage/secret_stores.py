@@ -8,20 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shared.errors import NotFound, StoreUnavailable
+from shared.errors import NotFound, StoreUnavailable, Superseded
+from shared.hotel_secrets import Revision
 from shared.storage.dynamodb import written
 
 # Secrets Manager's InvalidRequestException on a read means: scheduled for deletion.
 _ABSENT = frozenset({"ResourceNotFoundException", "InvalidRequestException"})
+_PROPOSED = "POUSADA-PROPOSED"
+# Of what was written by hand nobody knows since when it is there.
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A secret as its store has it."""
+
+    text: str = field(repr=False)
+    revision: Revision
+    """Another after each write."""
+    changed_at: datetime
+    """UTC, of the last write."""
 
 
 class SecretStore(Protocol):
-    def fetch(self, name: str) -> str:
+    def fetch(self, name: str) -> Kept:
         """Raises NotFound or StoreUnavailable."""
         ...
 
@@ -29,21 +45,27 @@ class SecretStore(Protocol):
         """Creates the secret or gives it a new value. Raises StoreUnavailable."""
         ...
 
+    def replace(self, name: str, text: str, revision: Revision) -> None:
+        """As ``write``, of a secret that is still at ``revision``. Raises Superseded or StoreUnavailable."""
+        ...
+
     def delete(self, name: str) -> None:
         """At once and for good; one that is not there will do. Raises StoreUnavailable."""
         ...
 
 
-def hotel_secret_store(table: str, dynamodb: Callable[[], Any], secrets_manager: Callable[[], Any]) -> SecretStore:
-    """Of a stage's hotels. ``table`` empty: in Secrets Manager. The others make boto3 clients at first need."""
-    return SecretTable(dynamodb, table) if table else SecretsManager(secrets_manager)
+def hotel_secret_store(
+    table: str,
+    dynamodb: Callable[[], Any],
+    secrets_manager: Callable[[], Any],
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> SecretStore:
+    """Of a stage's hotels. ``table`` empty: in Secrets Manager. The next two make boto3 clients at first need."""
+    return SecretTable(dynamodb, table, clock) if table else SecretsManager(secrets_manager)
 
 
 class SecretTable:
-    """A DynamoDB table: ``name`` (partition key), ``value`` (JSON), ``revision`` (a number), ``changed_at`` (UTC).
-
-    ``revision`` rises with every write; ``changed_at`` tells since when the value in use is in use.
-    """
+    """A DynamoDB table: ``name`` (its key), ``value`` (JSON), ``revision`` (rises with every write), ``changed_at``."""
 
     def __init__(
         self, connect: Callable[[], Any], table: str, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -52,27 +74,39 @@ class SecretTable:
         self._table = table
         self._clock = clock
 
-    def fetch(self, name: str) -> str:
+    def fetch(self, name: str) -> Kept:
         with self._reaching("give", name):
             # Consistent: whoever is refused by an older value looks here for the newest.
             answer = self._client().get_item(TableName=self._table, Key=_key(name), ConsistentRead=True)
         if "Item" not in answer:
             raise _absent(name)
-        return str(answer["Item"].get("value", {}).get("S", ""))
+        return _kept(answer["Item"])
 
     def write(self, name: str, text: str) -> None:
         # A value that is there already is not written anew: it would seem younger than it is.
-        with suppress(_Meant), self._reaching("take", name, "ConditionalCheckFailedException"):
+        with suppress(_Meant):
+            self._put(name, text, "attribute_not_exists(#value) OR #value <> :value", {})
+
+    def replace(self, name: str, text: str, revision: Revision) -> None:
+        try:
+            self._put(name, text, "revision = :seen", {":seen": {"N": str(revision)}})
+        except _Meant:
+            raise _superseded(name) from None
+
+    def _put(self, name: str, text: str, condition: str, values: dict[str, Any]) -> None:
+        """Raises _Meant where ``condition`` does not hold."""
+        with self._reaching("take", name, "ConditionalCheckFailedException"):
             self._client().update_item(
                 TableName=self._table,
                 Key=_key(name),
                 UpdateExpression="SET #value = :value, changed_at = :now ADD revision :one",
-                ConditionExpression="attribute_not_exists(#value) OR #value <> :value",
+                ConditionExpression=condition,
                 ExpressionAttributeNames={"#value": "value"},
                 ExpressionAttributeValues={
                     ":value": {"S": text},
                     ":now": {"S": written(self._clock())},
                     ":one": {"N": "1"},
+                    **values,
                 },
             )
 
@@ -88,13 +122,14 @@ class SecretsManager:
     def __init__(self, connect: Callable[[], Any]) -> None:
         self._client = _Client(connect)
 
-    def fetch(self, name: str) -> str:
+    def fetch(self, name: str) -> Kept:
         try:
             with self._reaching("give", name, *_ABSENT):
-                # A binary secret has no text: it is then none of ours, and told like any other that is not.
-                return str(self._client().get_secret_value(SecretId=name).get("SecretString", ""))
+                found = self._client().get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
         except _Meant:
             raise _absent(name) from None
+        # A binary secret has no text: it is then none of ours, and told like any other that is not.
+        return Kept(found.get("SecretString", ""), found.get("VersionId", ""), found.get("CreatedDate", _LONG_AGO))
 
     def write(self, name: str, text: str) -> None:
         with self._reaching("take", name):
@@ -102,6 +137,20 @@ class SecretsManager:
                 self._client().create_secret(Name=name, SecretString=text)
             except self._client().exceptions.ResourceExistsException:
                 self._client().put_secret_value(SecretId=name, SecretString=text)
+
+    def replace(self, name: str, text: str, revision: Revision) -> None:
+        """The label AWSCURRENT is moved only if it is where it is said to be: that makes it a compare-and-set."""
+        try:
+            with self._reaching("take", name, *_ABSENT, "InvalidParameterException"):
+                put = self._client().put_secret_value(SecretId=name, SecretString=text, VersionStages=[_PROPOSED])
+                self._client().update_secret_version_stage(
+                    SecretId=name,
+                    VersionStage="AWSCURRENT",
+                    MoveToVersionId=put["VersionId"],
+                    RemoveFromVersionId=str(revision),
+                )
+        except _Meant:
+            raise _superseded(name) from None
 
     def delete(self, name: str) -> None:
         with suppress(_Meant), self._reaching("delete", name, *_ABSENT):
@@ -143,6 +192,16 @@ def _reaching(store: str, failure: str, *meaning: str) -> Iterator[None]:
 
 def _key(name: str) -> dict[str, dict[str, str]]:
     return {"name": {"S": name}}
+
+
+def _kept(item: dict[str, dict[str, str]]) -> Kept:
+    text, revision, changed_at = (item.get(name, {}) for name in ("value", "revision", "changed_at"))
+    written_at = datetime.fromisoformat(changed_at["S"]) if "S" in changed_at else _LONG_AGO
+    return Kept(text.get("S", ""), int(revision.get("N", "0")), written_at)
+
+
+def _superseded(name: str) -> Superseded:
+    return Superseded(f"secret {name} was written meanwhile", fix="it is looked at anew")
 
 
 def _absent(name: str) -> NotFound:

@@ -14,7 +14,7 @@ import msgspec
 
 from shared.decoding import UNREADABLE
 from shared.errors import Misconfigured, NotFound
-from shared.hotel_secrets import NonEmpty, Secret
+from shared.hotel_secrets import Held, NonEmpty, Secret, SecretKind
 from shared.storage.secret_stores import SecretStore
 
 KEPT_SECONDS = 300.0
@@ -40,9 +40,6 @@ class DatabaseCredentials(Secret, frozen=True):
             raise ValueError("a value has a NUL")
 
 
-SecretKind = TypeVar("SecretKind", bound=Secret)
-
-
 class Secrets:
     """``clock`` gives seconds that never go back."""
 
@@ -65,6 +62,17 @@ class Secrets:
         self._store.write(name, text)
         self._known.put(name, text)
 
+    def held(self, name: str, kind: type[SecretKind]) -> Held[SecretKind]:
+        """The secret as it is now, to be replaced or to have its age told. Raises as ``read``."""
+        kept = self._store.fetch(name)
+        return Held(_decoded(name, kept.text, kind), kept.revision, kept.changed_at)
+
+    def replace(self, name: str, held: Held[SecretKind], secret: SecretKind) -> None:
+        """Gives it a new value if it is still as it was ``held``. Raises Superseded or StoreUnavailable."""
+        text = msgspec.json.encode(secret).decode()
+        self._store.replace(name, text, held.revision)
+        self._known.put(name, text)
+
     def delete(self, name: str) -> None:
         """At once and for good; one that is not there will do. Raises StoreUnavailable."""
         self._store.delete(name)
@@ -75,7 +83,7 @@ class Secrets:
         if self._missing.get(name, MISSING_SECONDS):
             raise NotFound(f"no secret {name}", reason="no_such_secret")
         try:
-            text = self._store.fetch(name)
+            text = self._store.fetch(name).text
         except NotFound:
             self._known.drop(name)
             self._missing.put(name, None)

@@ -95,6 +95,21 @@ class Budget(Protocol):
         ...
 
 
+class SubscribingApi(Protocol):
+    """What a client of one property offers beside ``ListApi``, of a vendor whose ``TAKES_NEW_SECRETS`` is true."""
+
+    def subscribe(self, url: str, events: Sequence[str], secret: str) -> str:
+        """Has ``events`` sent to ``url`` signed with ``secret`` from now on; returns the subscription's id.
+
+        Done again with the same address it replaces the subscription, or makes another; then the old one is to end.
+        """
+        ...
+
+    def unsubscribe(self, subscription_id: str) -> None:
+        """Raises NotFound where the vendor has no such subscription."""
+        ...
+
+
 class ApiContract(Protocol):
     """``shared.vendors.<vendor>.api``."""
 
@@ -102,6 +117,9 @@ class ApiContract(Protocol):
     """Entity → the vendor's name of its list."""
     OVERLAPS: Mapping[str, timedelta]
     """Entity → how far its cursor stays behind the newest change seen, where the default will not do."""
+    TAKES_NEW_SECRETS: bool
+    """Whether a subscription's secret can be changed by its API (``SubscribingApi``). Where it cannot, no webhook
+    secret is rotated by itself, and its age calls a person (docs/secrets.md)."""
 
     @staticmethod
     def connect(property_id: str, base_url: str, credentials: Credentials, **how: Any) -> ListApi: ...

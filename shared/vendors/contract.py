@@ -18,7 +18,7 @@ class Signed(NamedTuple):
     signed_at: datetime
     """UTC, from the vendor's signed timestamp."""
     secret: str
-    """``current`` or ``previous``: which of the property's secrets it was signed with."""
+    """``current``, ``previous`` or ``next``: which of the property's secrets it was signed with."""
 
 
 class WebhookContract(Protocol):
@@ -29,7 +29,7 @@ class WebhookContract(Protocol):
 
     @staticmethod
     def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> Signed:
-        """``headers`` have lower-case names; ``secrets`` are current, then previous.
+        """``headers`` have lower-case names; ``secrets`` are current, then previous, then next.
 
         Raises Unauthenticated with reason ``missing_signature``, ``missing_timestamp``,
         ``malformed_timestamp``, ``stale_timestamp`` or ``wrong_signature``.

@@ -37,7 +37,7 @@ class FakeSecretsManager:
     def hold(self, property_id: str, **values: object) -> None:
         self.texts[webhook_secret_name("hostpms", property_id)] = json.dumps(values)
 
-    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:
+    def get_secret_value(self, *, SecretId: str, VersionStage: str) -> dict[str, Any]:
         self.reads.append(SecretId)
         if self.failing == "network":
             raise EndpointConnectionError(endpoint_url="https://secretsmanager.example")

@@ -15,6 +15,7 @@ OWNER = "owner"
 SERVES: Mapping[str, frozenset[str]] = {
     "function webhook": frozenset({"webhook-secret"}),
     "function poller": frozenset({"oauth-credentials"}),
+    "function rotate": frozenset({"webhook-secret", "oauth-credentials"}),
     "function apply": frozenset({"database"}),
     "function etl": frozenset({"database"}),
     "function audit": frozenset({"database"}),

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from infra.config import InvalidConfiguration, parse, select
+from infra.config import HotelSecrets, InvalidConfiguration, parse, select
+from lambdas.webhook.receiver import REFRESH_SECONDS
+from scripts.cli import stage as cli
 
 pytestmark = pytest.mark.infra
 
@@ -104,3 +106,17 @@ def test_stages_are_chosen_by_name():
     assert select(stages, "prod-eu-west-1") == (stage,)
     with pytest.raises(InvalidConfiguration, match=r"unknown stage prod; cdk\.json has prod-eu-west-1"):
         select(stages, "prod")
+
+
+def test_a_vendor_on_aws_is_not_told_of_a_secret_before_every_worker_would_verify_with_it() -> None:
+    with pytest.raises(InvalidConfiguration, match="notice_seconds must be 20 at the least"):
+        parse(document(hotel_secrets={"notice_seconds": 19}))
+    (stage,) = parse(document(hotel_secrets={"notice_seconds": 20}))
+    assert stage.hotel_secrets.notice_seconds > REFRESH_SECONDS
+
+
+def test_the_command_line_and_the_stacks_mean_the_same_overlap_and_store() -> None:
+    assert (cli.HotelSecrets().store, cli.HotelSecrets().overlap_hours) == (
+        HotelSecrets().store,
+        HotelSecrets().overlap_hours,
+    )

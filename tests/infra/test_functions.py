@@ -18,7 +18,7 @@ from tests.infra.templates import REPOSITORY, Resource, Synthesised
 
 pytestmark = pytest.mark.infra
 
-FUNCTIONS = ("apply", "audit", "dispatcher", "etl", "manifest", "migrate", "poller", "watch", "webhook")
+FUNCTIONS = ("apply", "audit", "dispatcher", "etl", "manifest", "migrate", "poller", "rotate", "watch", "webhook")
 MORE_CODE = {"etl": ("glue_jobs",)}
 
 
@@ -66,10 +66,10 @@ def test_only_the_batches_are_never_done_twice_at_once(stage: Synthesised):
 def test_who_sends_to_the_queue_that_it_reads_is_not_stopped_as_a_loop(stage: Synthesised):
     functions = stage.properties("AWS::Lambda::Function").values()
     allowed = {function["FunctionName"] for function in functions if function.get("RecursiveLoop") == "Allow"}
-    assert allowed == {stage.config.names.function(name) for name in ("audit", "poller")}
+    assert allowed == {stage.config.names.function(name) for name in ("audit", "poller", "rotate")}
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("webhook", 10), ("poller", 300), ("etl", 900)])
+@pytest.mark.parametrize(("name", "seconds"), [("webhook", 10), ("poller", 300), ("rotate", 120), ("etl", 900)])
 def test_a_function_has_the_time_that_its_work_takes(stage: Synthesised, name: str, seconds: int):
     assert stage.named("AWS::Lambda::Function", stage.config.names.function(name))["Timeout"] == seconds
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from shared.pipeline import rotation_orders
 from tests.infra.templates import Synthesised
 
 pytestmark = pytest.mark.infra
@@ -67,6 +68,21 @@ def test_a_poller_takes_one_order_at_a_time_with_bounded_company(stage: Synthesi
     assert source["ScalingConfig"] == {"MaximumConcurrency": stage.config.polling.concurrency}
 
 
+def test_the_secrets_are_looked_after_daily_by_way_of_the_queue(prod: Synthesised):
+    schedule = prod.named("AWS::Scheduler::Schedule", prod.config.names.named("rotate"))
+    assert (schedule["ScheduleExpression"], schedule["State"]) == ("cron(30 5 * * ? *)", "ENABLED")
+    assert rotation_orders.decode(schedule["Target"]["Input"]) == rotation_orders.EveryHotel()
+    assert "RotationWorkQueue" in json.dumps(schedule["Target"]["Arn"])
+
+
+def test_what_rotation_tells_the_vendor_is_the_apis_address(stage: Synthesised):
+    (output,) = (
+        value["Value"] for id, value in stage.templates["ingest"]["Outputs"].items() if id.startswith("WebhookUrl")
+    )
+    function = stage.named("AWS::Lambda::Function", stage.config.names.function("rotate"))
+    assert function["Environment"]["Variables"]["WEBHOOK_URL"] == output
+
+
 class TestQueues:
     def test_every_queue_is_encrypted(self, stage: Synthesised):
         assert all(queue["SqsManagedSseEnabled"] for queue in stage.properties("AWS::SQS::Queue").values())
@@ -86,7 +102,8 @@ class TestQueues:
         assert {queue["QueueName"] for queue in stage.properties("AWS::SQS::Queue").values()} == expected
 
     @pytest.mark.parametrize(
-        ("queue", "function"), [("poll", "poller"), ("live", "apply"), ("batch", "manifest"), ("audit", "audit")]
+        ("queue", "function"),
+        [("poll", "poller"), ("live", "apply"), ("batch", "manifest"), ("audit", "audit"), ("rotate", "rotate")],
     )
     def test_a_message_stays_hidden_for_six_times_the_functions_time_and_the_batching_window(
         self, stage: Synthesised, queue: str, function: str

@@ -102,6 +102,8 @@ def test_roles_are_allowed_the_same(local: Synthesised, prod: Synthesised):
         "EtlFunctionScheduler",
         "AuditScheduler",
         "WatchScheduler",
+        "Rotate",
+        "RotationScheduler",
     ):
         there, here = _actions(prod, f"{role}Role"), _actions(local, f"{role}Role")
         in_network = {action for action in there if action.startswith("ec2:")}

@@ -20,6 +20,7 @@ FUNCTIONS = {
     "apply": ("private", "Clients"),
     "dispatcher": ("egress", "Services"),
     "poller": ("egress", "Services"),
+    "rotate": ("egress", "Services"),
     "watch": ("egress", "Services"),
     "audit": ("egress", "Clients"),
     "etl": ("egress", "Clients"),

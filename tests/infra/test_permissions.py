@@ -83,7 +83,7 @@ def test_the_owner_s_password_is_read_by_migrate_alone(aws_stage: Synthesised):
 
 
 @pytest.mark.parametrize(
-    ("key", "services", "users"), [("DataKey", ("s3", "dynamodb"), 9), ("HotelSecretsKey", ("dynamodb",), 2)]
+    ("key", "services", "users"), [("DataKey", ("s3", "dynamodb"), 10), ("HotelSecretsKey", ("dynamodb",), 3)]
 )
 def test_a_key_is_used_through_the_services_of_its_data_only(
     stage: Synthesised, key: str, services: tuple[str, ...], users: int
@@ -118,6 +118,7 @@ def test_a_function_gets_the_hotels_secrets_that_it_serves_one_at_a_time(stage: 
         ("EtlFunctionSchedulerRole", "lambda:InvokeFunction", "EtlFunctionAliaslive"),
         ("DailyAuditSchedulerRole", "sqs:SendMessage", "DailyAuditWorkQueue"),
         ("WatchSchedulerRole", "lambda:InvokeFunction", "WatchFunctionAliaslive"),
+        ("RotationSchedulerRole", "sqs:SendMessage", "RotationWorkQueue"),
     ],
 )
 def test_a_schedule_may_start_its_work_and_nothing_else(stage: Synthesised, role: str, action: str, target: str):
@@ -160,6 +161,20 @@ def test_who_reads_raw_objects_may_list_them_for_else_one_that_is_gone_is_forbid
         for resource in words(statement["Resource"])
     ]
     assert any(stage.config.names.raw_bucket in resource for resource in listed)
+
+
+def test_rotation_changes_webhook_secrets_and_reads_credentials_and_makes_and_deletes_neither(stage: Synthesised):
+    table = f"table/{stage.config.names.hotel_secrets_table}"
+    allowed = {
+        name: set(words(s["Action"]))
+        for s in stage.allowed("RotationRotateRole")
+        if table in json.dumps(s["Resource"])
+        for name in words(s["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+    }
+    for vendor in stage.config.vendors:
+        assert allowed.pop(f"{vendor}/*/webhook-secret") == {"dynamodb:GetItem", "dynamodb:UpdateItem"}
+        assert allowed.pop(f"{vendor}/*/oauth-credentials") == {"dynamodb:GetItem"}
+    assert allowed == {}
 
 
 READING = {

@@ -69,6 +69,21 @@ class Timed:
         """Until it is tried again, whatever the dead process held is free."""
         self.clock.sleep(HIDDEN.total_seconds())
 
+    def received(self, url: str) -> dict[str, Any] | None:
+        """The next message, when it is due."""
+        for _ in range(10):
+            answer = self._sqs.receive_message(
+                QueueUrl=url, MessageSystemAttributeNames=["All"], VisibilityTimeout=int(HIDDEN.total_seconds())
+            )
+            if "Messages" in answer:
+                (message,) = answer["Messages"]
+                return message  # type: ignore[no-any-return]
+            counts = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            if not any(int(count) for name, count in counts.items() if name.startswith("ApproximateNumber")):
+                return None
+            self.clock.sleep(60)
+        raise AssertionError("a message is hidden for ever")
+
     @property
     def poll_queue(self) -> str:
         return Queue(self._sqs, POLL_QUEUE).url
@@ -170,8 +185,8 @@ class Poll(Timed):
             patch.setattr(api, "PER_PAGE", 3)
             patch.setattr(api, "REQUESTS_A_MINUTE", 60_000)
             patch.setattr(api, "_backoff", lambda state: 0.0)
-            while message := self._received(url):
-                event = {"Records": [_record(message)]}
+            while message := self.received(url):
+                event = {"Records": [message_record(message)]}
                 if poller_handler.handle(event, lambda_context(self.REMAINING_MS))["batchItemFailures"]:
                     self.clock.sleep(HIDDEN.total_seconds())
                     return False
@@ -182,21 +197,6 @@ class Poll(Timed):
         if self._workplace is None:
             self._workplace = Workplace(read(Settings), self.clock)
         return self._workplace
-
-    def _received(self, url: str) -> dict[str, Any] | None:
-        """The next message, when it is due."""
-        for _ in range(10):
-            answer = self._sqs.receive_message(
-                QueueUrl=url, MessageSystemAttributeNames=["All"], VisibilityTimeout=int(HIDDEN.total_seconds())
-            )
-            if "Messages" in answer:
-                (message,) = answer["Messages"]
-                return message  # type: ignore[no-any-return]
-            counts = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-            if not any(int(count) for name, count in counts.items() if name.startswith("ApproximateNumber")):
-                return None
-            self.clock.sleep(60)
-        raise AssertionError("a message is hidden for ever")
 
     def state(self, place: Place) -> dict[str, Any]:
         """Every record as it was landed last, and the cursor; no run is left open."""
@@ -221,7 +221,7 @@ def _landed(lake: RawLake) -> dict[str, bytes]:
     return {json.loads(text)["reservation_id"]: text for text in texts}
 
 
-def _record(message: dict[str, Any]) -> dict[str, Any]:
+def message_record(message: dict[str, Any]) -> dict[str, Any]:
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],

@@ -48,6 +48,7 @@ from tests.factories import GIVEN, PROPERTY, RECEIVED, envelope, minutes, page_k
 from tests.fakes.crash_points import FAULTS, Fault, crash_points, kept_clients, until_done
 from tests.integration import crash_scenarios
 from tests.integration.moto_aws import RAW_BUCKET, fresh_session, hotel_secrets
+from tests.integration.rotation_scenario import Rotate
 from tests.integration.storing_aws import Resources, created, sqs_event, storing_aws
 from tests.integration.test_two_paths import text_of
 
@@ -341,6 +342,7 @@ def resolved(place: Place) -> dict[str, Any]:
 
 
 POLL, DISPATCH, REDRIVE = crash_scenarios.Poll(), crash_scenarios.Dispatch(), crash_scenarios.Redrive()
+ROTATE = Rotate(POLL)
 
 SCENARIOS: dict[str, Scenario] = {
     "webhook": Scenario(allow_webhooks, deliver, landed, webhook_handler.receiver.cache_clear, 4),
@@ -353,6 +355,7 @@ SCENARIOS: dict[str, Scenario] = {
     "quarantine retry": Scenario(refuse, retry, resolved, forget_apply, 9),
     "dispatcher": Scenario(DISPATCH.prepare, DISPATCH.work, DISPATCH.state, DISPATCH.forget, DISPATCH.at_least),
     "poller": Scenario(POLL.prepare, POLL.work, POLL.state, POLL.forget, POLL.at_least),
+    "rotate": Scenario(ROTATE.prepare, ROTATE.work, ROTATE.state, ROTATE.forget, ROTATE.at_least),
     "redrive": Scenario(REDRIVE.prepare, REDRIVE.work, REDRIVE.state, REDRIVE.forget, REDRIVE.at_least),
 }
 

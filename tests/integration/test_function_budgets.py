@@ -35,6 +35,7 @@ BUDGETS = {
     "manifest": Budget(40, 1.0),
     "migrate": Budget(60, 2.7, (LAYER, MIGRATIONS)),
     "poller": Budget(40, 1.2),
+    "rotate": Budget(40, 1.2),
     "watch": Budget(40, 1.5),
     "webhook": Budget(40, 1.5),
 }

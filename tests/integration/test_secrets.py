@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 
-from shared.errors import NotFound, StoreUnavailable
+from shared.errors import NotFound, StoreUnavailable, Superseded
 from shared.hotel_secrets import OAuthCredentials, WebhookSecret
 from shared.names import oauth_credentials_name, webhook_secret_name
 from shared.storage.secret_stores import SecretsManager, SecretStore, SecretTable, hotel_secret_store
@@ -53,11 +54,11 @@ def test_what_is_written_is_read_elsewhere(store: Stores) -> None:
 def test_a_rotation_replaces_the_value_for_the_writer_at_once(store: Stores) -> None:
     secrets = Secrets(store())
     secrets.write(NAME, WebhookSecret(current="old"))
-    assert secrets.read(NAME, WebhookSecret).values == ("old",)
+    assert secrets.read(NAME, WebhookSecret).verifying(NOW) == ("old",)
 
     secrets.write(NAME, WebhookSecret(current="new", previous="old"))
-    assert secrets.read(NAME, WebhookSecret).values == ("new", "old")
-    assert Secrets(store()).read(NAME, WebhookSecret).values == ("new", "old")
+    assert secrets.read(NAME, WebhookSecret).verifying(NOW) == ("new", "old")
+    assert Secrets(store()).read(NAME, WebhookSecret).verifying(NOW) == ("new", "old")
 
 
 def test_a_name_without_a_secret_is_not_found_until_it_is_written(store: Stores) -> None:
@@ -132,4 +133,57 @@ def test_a_stage_without_a_table_keeps_its_hotels_secrets_in_secrets_manager() -
     hotel_secret_store("", never, lambda: boto3.client("secretsmanager")).write(NAME, "a")
     hotel_secret_store(HOTEL_SECRETS_TABLE, lambda: boto3.client("dynamodb"), never).write(NAME, "b")
 
-    assert (in_secrets_manager().fetch(NAME), in_table().fetch(NAME)) == ("a", "b")
+    assert (in_secrets_manager().fetch(NAME).text, in_table().fetch(NAME).text) == ("a", "b")
+
+
+def test_of_two_that_replace_what_they_both_read_one_is_told(store: Stores) -> None:
+    Secrets(store()).write(NAME, WebhookSecret(current="a"))
+    one, other = Secrets(store()), Secrets(store())
+    read_by_one, read_by_other = one.held(NAME, WebhookSecret), other.held(NAME, WebhookSecret)
+
+    one.replace(NAME, read_by_one, WebhookSecret(current="b"))
+    with pytest.raises(Superseded) as caught:
+        other.replace(NAME, read_by_other, WebhookSecret(current="a-value"))
+
+    assert "a-value" not in str(caught.value)
+    assert Secrets(store()).read(NAME, WebhookSecret).current == "b"
+    again = other.held(NAME, WebhookSecret)
+    other.replace(NAME, again, WebhookSecret(current="c"))
+    assert Secrets(store()).read(NAME, WebhookSecret).current == "c"
+
+
+def test_of_many_that_replace_at_the_same_time_one_does(store: Stores) -> None:
+    Secrets(store()).write(NAME, WebhookSecret(current="a"))
+    kept = [(Secrets(store()), Secrets(store()).held(NAME, WebhookSecret)) for _ in range(8)]
+
+    def replaces(number: int) -> bool:
+        secrets, held = kept[number]
+        try:
+            secrets.replace(NAME, held, WebhookSecret(current=f"of-{number}"))
+        except Superseded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(replaces, range(8)))
+
+    assert done.count(True) == 1
+    assert Secrets(store()).read(NAME, WebhookSecret).current == f"of-{done.index(True)}"
+
+
+def test_what_is_gone_is_not_replaced(store: Stores) -> None:
+    secrets = Secrets(store())
+    secrets.write(NAME, WebhookSecret(current="a"))
+    held = secrets.held(NAME, WebhookSecret)
+    secrets.delete(NAME)
+
+    with pytest.raises(Superseded):
+        secrets.replace(NAME, held, WebhookSecret(current="b"))
+
+
+def test_of_an_item_written_by_hand_nobody_knows_since_when() -> None:
+    boto3.resource("dynamodb").Table(HOTEL_SECRETS_TABLE).put_item(Item={"name": NAME, "value": '{"current": "a"}'})
+
+    held = Secrets(in_table()).held(NAME, WebhookSecret)
+
+    assert (held.secret.current, held.changed_at.year) == ("a", 1970)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from scripts.cli.onboarding import Hotel, Onboarded, Reception
 from shared.errors import CredentialsRefused, Malformed, NotFound, PousadaError
-from shared.hotel_secrets import OAuthCredentials, Secret, WebhookSecret
+from shared.hotel_secrets import Held, OAuthCredentials, Secret, WebhookSecret
 from shared.names import oauth_credentials_name, webhook_secret_name
 from shared.storage.integrations import Integration
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OVERLAP = timedelta(hours=72)
 LISBON = Hotel(
     vendor="hostpms",
     property_id="PT-LIS-001",
@@ -29,15 +30,18 @@ WEBHOOK_SECRET = webhook_secret_name("hostpms", "PT-LIS-001")
 
 class Vault:
     def __init__(self) -> None:
-        self.held: dict[str, Secret] = {}
+        self.kept: dict[str, Secret] = {}
 
-    def read(self, name: str, kind: type[Secret], max_age: float = 0) -> Secret:
-        if name not in self.held:
+    def held(self, name: str, kind: type[Secret]) -> Held[Any]:
+        if name not in self.kept:
             raise NotFound("no such secret")
-        return self.held[name]
+        return Held(self.kept[name], 1, NOW)
+
+    def replace(self, name: str, held: Held[Any], secret: Secret) -> None:
+        self.kept[name] = secret
 
     def write(self, name: str, secret: Secret) -> None:
-        self.held[name] = secret
+        self.kept[name] = secret
 
 
 class Register:
@@ -83,7 +87,11 @@ class House:
         self.vault, self.register, self.vendor = Vault(), Register(), vendor or Vendor()
         stores: Any = {"secrets": self.vault, "integrations": self.register}
         self._reception = Reception(
-            **stores, webhook_url="https://hooks.example/webhooks", connect=self.vendor.connect, clock=lambda: NOW
+            **stores,
+            webhook_url="https://hooks.example/webhooks",
+            connect=self.vendor.connect,
+            clock=lambda: NOW,
+            overlap=OVERLAP,
         )
 
     def take_in(self, hotel: Hotel = LISBON, **how: bool) -> Onboarded:
@@ -99,9 +107,9 @@ def test_a_new_hotel_has_secrets_an_integration_and_a_subscription() -> None:
 
     done = house.take_in()
 
-    secret = house.vault.held[WEBHOOK_SECRET]
+    secret = house.vault.kept[WEBHOOK_SECRET]
     assert isinstance(secret, WebhookSecret)
-    assert house.vault.held[oauth_credentials_name("hostpms", "PT-LIS-001")] == OAuthCredentials("pousada", "s3cret")
+    assert house.vault.kept[oauth_credentials_name("hostpms", "PT-LIS-001")] == OAuthCredentials("pousada", "s3cret")
     ((url, events, signed_with),) = house.vendor.subscribed
     assert (url, signed_with) == ("https://hooks.example/webhooks/hostpms/PT-LIS-001", secret.current)
     assert "reservation.created" in events
@@ -126,7 +134,7 @@ def test_a_generated_webhook_secret_cannot_be_guessed() -> None:
     first.take_in()
     second.take_in()
 
-    ours, theirs = (house.vault.held[WEBHOOK_SECRET] for house in (first, second))
+    ours, theirs = (house.vault.kept[WEBHOOK_SECRET] for house in (first, second))
     assert isinstance(ours, WebhookSecret)
     assert len(ours.current) >= 32
     assert ours != theirs
@@ -135,12 +143,12 @@ def test_a_generated_webhook_secret_cannot_be_guessed() -> None:
 def test_onboarding_again_changes_nothing() -> None:
     house = House()
     first = house.take_in()
-    secret = house.vault.held[WEBHOOK_SECRET]
+    secret = house.vault.kept[WEBHOOK_SECRET]
 
     again = house.take_in()
 
     assert again == Onboarded(first.integration, subscribed=False, rotated=False)
-    assert house.vault.held[WEBHOOK_SECRET] == secret
+    assert house.vault.kept[WEBHOOK_SECRET] == secret
     assert len(house.vendor.subscribed) == 1
 
 
@@ -150,11 +158,25 @@ def test_another_webhook_secret_rotates_and_the_one_before_still_verifies() -> N
 
     done = house.take_in(replace(LISBON, webhook_secret="second"))
 
-    assert house.vault.held[WEBHOOK_SECRET] == WebhookSecret("second", previous="first")
+    assert house.vault.kept[WEBHOOK_SECRET] == WebhookSecret("second", previous="first", previous_until=NOW + OVERLAP)
     assert (done.rotated, done.subscribed) == (True, True)
     assert [secret for _, _, secret in house.vendor.subscribed] == ["first", "second"]
     assert house.vendor.ended == ["SUB-1"]
     assert house.integration.subscription_id == "SUB-2"
+
+
+def test_a_rotation_at_work_goes_on_whatever_is_onboarded_meanwhile() -> None:
+    house = House()
+    house.take_in(replace(LISBON, webhook_secret="first"))
+    house.vault.kept[WEBHOOK_SECRET] = WebhookSecret("first", next="told", next_since=NOW)
+
+    house.take_in(resubscribe=True)
+    assert house.vendor.subscribed[-1][-1] == "told", "else it would sign with what will be the secret before"
+
+    house.take_in(replace(LISBON, webhook_secret="second"))
+    kept = house.vault.kept[WEBHOOK_SECRET]
+    assert isinstance(kept, WebhookSecret)
+    assert kept.verifying(NOW) == ("second", "first", "told")
 
 
 def test_a_vendor_that_answers_with_the_same_subscription_keeps_it() -> None:
@@ -206,7 +228,7 @@ def test_what_is_told_wrongly_is_refused_before_anything_is_written(hotel: Hotel
     with pytest.raises(kind):
         house.take_in(hotel)
 
-    assert house.vault.held == {}
+    assert house.vault.kept == {}
     assert house.register.held == {}
 
 

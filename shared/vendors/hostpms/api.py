@@ -35,6 +35,8 @@ ENTITIES: Mapping[str, str] = MappingProxyType(
     {"booking": "reservations", "guest": "guests", "room": "rooms", "payment": "payments"}
 )
 OVERLAPS: Mapping[str, timedelta] = MappingProxyType({})
+TAKES_NEW_SECRETS = True
+"""Assumed: a second subscription of one address replaces the first."""
 REQUESTS_A_MINUTE = 100
 PER_PAGE = 100
 TRIES = 3

@@ -42,7 +42,7 @@ _SECONDS = re.compile(r"[0-9]{9,11}(\.[0-9]{1,9})?")
 _MILLISECONDS = re.compile(r"[0-9]{12,14}")
 _LONGEST_TIMESTAMP = 40
 _LONGEST_DELIVERY_ID = 200
-_SECRETS = ("current", "previous")
+_SECRETS = ("current", "previous", "next")
 _decoder = msgspec.json.Decoder()
 
 

@@ -1,0 +1,68 @@
+"""One order of the rotate queue: take a hotel's secrets' ages and rotate what is due; or have that done for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from lambdas.rotate import telemetry
+from lambdas.rotate.workplace import WEBHOOK_SECRET, workplace
+from shared.errors import Misconfigured
+from shared.pipeline import rotation_orders
+from shared.pipeline.rotation import rotate
+from shared.pipeline.rotation_orders import EveryHotel, HotelRotation
+
+# What failed is reported, not raised: a message comes back alone.
+processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@telemetry.logger.inject_lambda_context(log_event=False, clear_state=True)
+def handle(event: dict[str, Any], context: Any) -> Any:
+    """SQS event → the messages to be tried again (partial batch response)."""
+    deadline = workplace().deadline(context.get_remaining_time_in_millis())
+    return process_partial_response(event, partial(_take, deadline=deadline), processor)
+
+
+def _take(record: SQSRecord, deadline: datetime) -> None:
+    telemetry.begin(record.message_id)
+    try:
+        match rotation_orders.decode(record.body):
+            case EveryHotel():
+                _order_all()
+            case HotelRotation() as order:
+                _rotate(order, deadline)
+    except Exception as error:
+        telemetry.failed(error)
+        raise
+
+
+def _order_all() -> None:
+    broken = list[Misconfigured]()
+    telemetry.ordered(workplace().queue.send_all(_orders(workplace().due, broken)), broken)
+
+
+def _orders(due: datetime, broken: list[Misconfigured]) -> Iterator[HotelRotation]:
+    """Paused hotels' too: their deliveries are accepted. An integration that cannot be read is added to ``broken``."""
+    try:
+        for one in workplace().integrations.all():
+            yield HotelRotation(vendor=one.vendor, property_id=one.property_id, older_than=due)
+    except Misconfigured as error:
+        broken.append(error)
+
+
+def _rotate(order: HotelRotation, deadline: datetime) -> None:
+    telemetry.about(order)
+    at = workplace()
+    ages = at.ages(order.vendor, order.property_id)
+    telemetry.aged(order.vendor, ages)
+    if WEBHOOK_SECRET not in ages:
+        return
+    leg = rotate(order, at.desk(at.integrations.get(order.property_id, order.vendor), deadline))
+    if leg.again_after:
+        at.queue.send(order, leg.again_after.total_seconds())
+    telemetry.ended(order.vendor, leg)
