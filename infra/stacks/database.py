@@ -20,8 +20,8 @@ _OWNER = "owner"
 
 
 class DatabaseStack(Stack):
-    """``door``: how functions and job come in; ``keys``: what its data are encrypted with. Output ``Owner``: the address
-    for who migrates (scripts/cli/stage.py).
+    """``door``: how functions and job come in; ``keys``: what its data are encrypted with. Output ``Owner``: the
+    address for who migrates (scripts/cli/stage.py).
 
     Without a network there is no server either: one that stands in the database's secret is somebody else's.
     """

@@ -16,6 +16,7 @@ from scripts.cli import (
     local_commands,
     quarantine_commands,
     record_commands,
+    secret_commands,
     status_commands,
 )
 from scripts.cli.failures import FailuresExplained
@@ -65,6 +66,7 @@ app.command("cost")(cost_commands.cost)
 app.command("status")(status_commands.status)
 app.command("migrate")(database_commands.migrate)
 app.add_typer(database_commands.app, name="database")
+app.add_typer(secret_commands.app, name="secrets")
 app.add_typer(quarantine_commands.app, name="quarantine")
 app.add_typer(dead_letter_commands.app, name="dead-letters")
 app.add_typer(local_commands.app, name="local")

@@ -52,6 +52,7 @@ def test_the_commands_are_those_of_the_runbook() -> None:
         "audit",
         "cost",
         "quarantine",
+        "secrets",
         "dead-letters",
         "status",
         "database",
