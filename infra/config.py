@@ -166,6 +166,8 @@ class Observability(Section):
     """Who reads warnings in the morning."""
     runbook_url: str = "docs/runbook"
     """Stands before an alarm's page in its description; such as ``https://git.example.com/pousada/docs/runbook``."""
+    traces: bool = True
+    """AWS X-Ray records a call a second of each function, and one in twenty of the others, at 5 USD a million."""
     dashboards: bool = True
     """Three of them. CloudWatch gives three to an account for nothing; more cost 3 USD a month each."""
     database_storage_gib: int = Field(20, ge=20)

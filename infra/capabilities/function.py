@@ -125,7 +125,7 @@ class PousadaFunction(Construct):
             memory_size=memory_mib,
             environment={**self._powertools(), "STAGE": config.name, **environment},
             log_group=log,
-            tracing=lambda_.Tracing.ACTIVE,
+            tracing=lambda_.Tracing.ACTIVE if config.observability.traces else lambda_.Tracing.PASS_THROUGH,
             dead_letter_queue=dead_letter_queue,
             # Unless told that it is meant, Lambda stops a function that is invoked some 16 times by its own messages.
             recursive_loop=lambda_.RecursiveLoop.ALLOW if continues_itself else None,

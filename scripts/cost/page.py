@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from scripts.cost import figures, prices
 from scripts.cost.estimate import Estimate, estimate, traffic_of
-from scripts.cost.switches import SWITCHES
+from scripts.cost.switches import SMALL_GROUP, SWITCHES
 from scripts.cost.templates import Resources
 
 BOOKINGS_PER_DAY = 12
@@ -25,6 +25,9 @@ def page(text: str, resources: Resources) -> str:
     compared = [found for found in estimates if found.traffic.hotels in COMPARED]
     tables: dict[str, Callable[[], str]] = {
         "sums": lambda: sums(estimates),
+        "small group": lambda: sums(
+            estimate(*SMALL_GROUP.change(resources, found.traffic)) for found in estimates[: HOTELS.index(1_000)]
+        ),
         "services": lambda: services(estimates),
         "dearest": lambda: dearest(compared),
         "switches": lambda: switches(compared, resources),

@@ -53,7 +53,7 @@ _PROXY = Switch(
     "connections kept over a failover; the functions connect anew",
     _without("AWS::RDS::DBProxy", "AWS::RDS::DBProxyTargetGroup"),
 )
-_TRACES = Switch("no tracing of functions", "traces; the logs' correlation ids remain", _untraced)
+_TRACES = Switch('`"observability": {"traces": false}`', "traces; the logs' correlation ids remain", _untraced)
 _METHODS = Switch(
     "no metrics for each method of the API",
     "what one method is asked beside another; the stage's own metrics remain, and are free",
@@ -69,28 +69,34 @@ _CYCLE = Switch(
     "hours until the watch finds an event that was lost",
     _traffic(watch_cycle_hours=12),
 )
+_MICRO = Switch(
+    '`"database": {"instance_class": "db.t4g.micro"}`',
+    "half of the memory",
+    _with("AWS::RDS::DBInstance", DBInstanceClass="db.t4g.micro"),
+)
 _FIVE = (_PROXY, _TRACES, _METHODS, _READS, _CYCLE)
 
 
-def _all_five(resources: Resources, traffic: Traffic) -> tuple[Resources, Traffic]:
-    for switch in _FIVE:
-        resources, traffic = switch.change(resources, traffic)
-    return resources, traffic
+def _all_of(*switches: Switch) -> Change:
+    def change(resources: Resources, traffic: Traffic) -> tuple[Resources, Traffic]:
+        for switch in switches:
+            resources, traffic = switch.change(resources, traffic)
+        return resources, traffic
+
+    return change
 
 
+SMALL_GROUP = Switch("a small group's", "", _all_of(_PROXY, _MICRO, _TRACES))
+"""What a group of some hundred hotels does without; docs/cost.md has the lines of cdk.json."""
 SWITCHES: tuple[Switch, ...] = (
     *_FIVE,
-    Switch("these five together", "", _all_five),
+    Switch("these five together", "", _all_of(*_FIVE)),
     Switch(
         '`"database": {"multi_az": false}`',
         "a standby: an outage of the zone stops the rows, not the landing",
         _with("AWS::RDS::DBInstance", MultiAZ=False),
     ),
-    Switch(
-        '`"database": {"instance_class": "db.t4g.micro"}`',
-        "half of the memory",
-        _with("AWS::RDS::DBInstance", DBInstanceClass="db.t4g.micro"),
-    ),
+    _MICRO,
     Switch(
         "`polling`: every two hours",
         "an hour until a missed delivery is found",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from scripts.cost.estimate import estimate, traffic_of
 from scripts.cost.page import page
 from scripts.cost.templates import Resources
-from tests.infra.templates import REPOSITORY, Synthesised
+from tests.infra.templates import REPOSITORY, Synthesised, synthesise
 
 pytestmark = pytest.mark.infra
 
@@ -35,10 +39,18 @@ def test_the_page_says_what_the_model_says(prod: Synthesised) -> None:
     assert text == page(text, resources(prod)), "write it anew: python -m scripts.cost"
 
 
-@pytest.mark.parametrize(("hotels", "most"), [(100, 1.50), (1_000, 0.50)])
-def test_a_hotel_costs_no_more_than_it_may(prod: Synthesised, hotels: int, most: float) -> None:
+def test_of_a_thousand_hotels_each_costs_no_more_than_it_may(prod: Synthesised) -> None:
     found = resources(prod)
 
-    if found.table("hotel-secrets") is None:
-        pytest.skip("its hotels' secrets lie in Secrets Manager: each of them costs more than that by itself")
-    assert estimate(found, traffic_of(found, hotels, 12)).per_hotel < most
+    assert estimate(found, traffic_of(found, 1_000, 12)).per_hotel < 0.50
+
+
+def test_of_a_hundred_hotels_each_costs_no_more_than_it_may_with_a_small_groups_settings(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docs" / "cost.md").read_text(encoding="utf-8")
+    (written,) = re.findall(r'```json\n("database": .*?)```', text, re.DOTALL)
+    small = synthesise(tmp_path, stages="prod-eu-west-1", **json.loads(f"{{{written}}}"))["prod-eu-west-1"]
+    found = resources(small)
+    cost = estimate(found, traffic_of(found, 100, 12))
+
+    assert cost.per_hotel < 1.50
+    assert f"| 100 | {cost.usd:,.2f} |" in text

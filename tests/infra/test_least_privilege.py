@@ -16,7 +16,7 @@ from tests.infra import privilege, privilege_of_data
 from tests.infra.policies import ACCOUNT, Policies, read, read_templates
 from tests.infra.privilege import Rule
 from tests.infra.simulator import covers, may, overlap
-from tests.infra.templates import STAGES, Synthesised, changed, synthesise
+from tests.infra.templates import STAGES, Synthesised, synthesise
 
 pytestmark = pytest.mark.infra
 

@@ -121,7 +121,7 @@ def test_the_job_finds_the_checkout_and_the_embedded_aws(local: Synthesised):
 
 def test_nothing_happens_by_itself(local: Synthesised):
     states = [schedule["State"] for schedule in local.properties("AWS::Scheduler::Schedule").values()]
-    assert states == ["DISABLED"] * 4
+    assert states == ["DISABLED"] * 5
 
 
 def _types(stage: Synthesised, without: Collection[str] = ()) -> Counter[str]:

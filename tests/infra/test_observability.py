@@ -260,7 +260,7 @@ def test_the_dead_letters_are_those_of_every_queue(stage: Synthesised):
     watch = stage.named("AWS::Lambda::Function", stage.config.names.function("watch"))
     watched = watch["Environment"]["Variables"]["DEAD_LETTER_QUEUES"].split(",")
     assert set(watched) == {queue for queue in queues if queue.endswith(Names.dead_letters_of(""))}
-    assert len(watched) == 6
+    assert len(watched) == 7
 
 
 # -- One cause, one page -----------------------------------------------------------------------------------
