@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
-from datetime import UTC, datetime
+from contextlib import nullcontext, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -21,12 +22,13 @@ from psycopg.conninfo import conninfo_to_dict
 from scripts.cli import payload_files, queues, stage
 from scripts.local import state
 from shared.errors import Malformed
-from shared.hotel_secrets import OAuthCredentials, WebhookSecret
-from shared.pipeline import audit, audit_orders, envelope, manifest, poll_orders, raw_keys
+from shared.hotel_secrets import Held, OAuthCredentials, WebhookSecret
+from shared.pipeline import audit, audit_orders, envelope, manifest, poll_orders, raw_keys, rotation, rotation_orders
 from shared.pipeline.live import apply_objects
 from shared.pipeline.manifest import Manifest, RawEvent
 from shared.pipeline.poll_orders import PollOrder
 from shared.pipeline.transform import map_object, map_payload
+from shared.segments import is_segment
 from shared.storage import dynamodb, postgres, sync_state
 from shared.storage.integrations import Integration, Integrations
 from shared.storage.processed_lake import parquet_key
@@ -157,6 +159,35 @@ def audited(order: audit_orders.Order) -> None:
         assert raw_keys.before_day(f"{order.prefix}polling/booking/x", order.since).startswith(order.prefix)
 
 
+def rotated(order: rotation_orders.Order) -> None:
+    if isinstance(order, rotation_orders.HotelRotation):
+        assert is_segment(order.vendor)
+        assert is_segment(order.property_id)
+        rotation.rotate(order, desk(WebhookSecret("a")))
+
+
+def verified(found: WebhookSecret) -> None:
+    """And whatever times stand in it, a rotation gets on with it."""
+    assert found.verifying(factories.RECEIVED)[0] == found.current
+    order = rotation_orders.HotelRotation(vendor="hostpms", property_id="P", older_than=factories.RECEIVED)
+    leg = rotation.rotate(order, desk(found))
+    assert leg.again_after is None or leg.again_after <= timedelta(seconds=30)
+
+
+def desk(stored: WebhookSecret) -> rotation.Desk:
+    held: Any = Held(stored, 1, factories.RECEIVED)
+    vault: Any = SimpleNamespace(held=lambda: held, replace=lambda seen, secret: None)
+    return rotation.Desk(
+        vault,
+        lambda value: None,
+        nullcontext,
+        lambda: factories.RECEIVED,
+        lambda: "b",
+        timedelta(1),
+        timedelta(seconds=30),
+    )
+
+
 def carried(one: envelope.Envelope[Any]) -> None:
     assert envelope.decode(envelope.encode(one)).payload is not None
     assert one.received_at.astimezone(UTC)
@@ -222,6 +253,21 @@ ORDER = sample(
     not_before="2024-03-01T10:30:00Z",
     idle_legs=1,
 )
+ROTATION_ORDER = sample(
+    rotate="hotel",
+    vendor="hostpms",
+    property_id=factories.PROPERTY,
+    older_than="2024-03-01T10:30:00Z",
+    forget_previous=True,
+)
+WEBHOOK_SECRET = sample(
+    current="a",
+    previous="b",
+    previous_until="2024-03-01T10:30:00Z",
+    next="c",
+    next_since="2024-03-01T10:30:00Z",
+    since="2024-03-01T10:30:00Z",
+)
 LIST = b'{"data": [' + factories.GIVEN["booking"].encode() + b'], "meta": {"next_page": null, "total": 1, "page": 1}}'
 RUN = sample(
     pk="hostpms#P", sk="run#booking", vendor="hostpms", property_id="P", entity="booking", run_id="r",
@@ -241,6 +287,7 @@ DECODERS: dict[str, Decoder] = {
     "raw event as text": Decoder(EVENT, lambda text: manifest.read_event(text.decode("utf-8", "replace")), announced),
     "poll order": Decoder(ORDER, poll_orders.decode, ordered),
     "audit order": Decoder(AUDIT_ORDER, audit_orders.decode, audited),
+    "rotation order": Decoder(ROTATION_ORDER, rotation_orders.decode, rotated),
     "delivery id": Decoder(b'{"event_id": "e", "data": {"a": 1}}', partial(webhook.delivery_id, {})),
     **{
         f"payload of a {entity}": Decoder(text.encode(), partial(payloads.decode, entity=entity))
@@ -269,7 +316,7 @@ DECODERS: dict[str, Decoder] = {
         factories.envelope(factories.GIVEN["booking"]), partial(mapped, factories.page_key())
     ),
     "gzip file": Decoder(b"{}", lambda text: text[:2] != b"\x1f\x8b" or unpacked(text, 1_000_000)),
-    "webhook secret": Decoder(sample(current="a", previous="b"), secret(WebhookSecret), lambda found: found.values),
+    "webhook secret": Decoder(WEBHOOK_SECRET, secret(WebhookSecret), verified),
     "OAuth credentials": Decoder(sample(client_id="a", client_secret="b"), secret(OAuthCredentials)),
     "database secret": Decoder(DATABASE, lambda text: postgres.conninfo(text.decode("utf-8", "replace")), database),
     "integration": Decoder(

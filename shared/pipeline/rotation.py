@@ -86,8 +86,9 @@ def _begin_where_due(order: HotelRotation, held: Held[WebhookSecret], desk: Desk
 def _go_on(order: HotelRotation, held: Held[WebhookSecret], desk: Desk) -> Leg:
     if desk.tell is None or held.secret.next is None:
         return Leg("untold")
-    if (left := (held.secret.next_since or since(held)) + desk.notice - desk.clock()) > timedelta(0):
-        return Leg("waiting", left)
+    begun_at = held.secret.next_since or since(held)
+    if (left := desk.notice - (desk.clock() - begun_at)) > timedelta(0):
+        return Leg("waiting", min(left, desk.notice))
     desk.tell(held.secret.next)
     overlap = timedelta(0) if order.forget_previous else desk.overlap
     desk.vault.replace(held, finished(held.secret, desk.clock(), overlap))

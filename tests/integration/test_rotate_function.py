@@ -21,6 +21,8 @@ from shared.names import oauth_credentials_name, webhook_secret_name
 from shared.pipeline.rotation_orders import EveryHotel, HotelRotation, Order
 from shared.settings import read
 from shared.storage.integrations import Integration, Integrations
+from shared.storage.secret_stores import SecretsManager
+from shared.storage.secrets import Secrets
 from shared.vendors.hostpms import api
 from tests.deliveries import lambda_context
 from tests.integration.moto_aws import hotel_secrets
@@ -129,6 +131,26 @@ def test_a_secret_that_is_due_is_another_at_the_vendor_and_here(place: Place) ->
     assert place.stored.current != FIRST
     assert place.stored.previous == FIRST
     assert place.stored.previous_until == place.now + timedelta(hours=72)
+
+
+def test_a_stage_that_keeps_its_secrets_in_secrets_manager_is_rotated_alike(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.onboard()
+    manager = Secrets(SecretsManager(lambda: boto3.client("secretsmanager")))
+    name = webhook_secret_name("hostpms", HOTEL)
+    manager.write(name, WebhookSecret(FIRST))
+    credentials = oauth_credentials_name("hostpms", HOTEL)
+    manager.write(credentials, hotel_secrets().read(credentials, OAuthCredentials))
+    here = Workplace(msgspec.structs.replace(read(Settings), hotel_secrets_table=""), lambda: place.now)
+    monkeypatch.setattr(handler, "workplace", lambda: here)
+
+    assert place.rotate()
+
+    kept = manager.held(name, WebhookSecret).secret
+    assert place.signs_with == [kept.current] != [FIRST]
+    assert kept.verifying(place.now) == (kept.current, FIRST)
+    assert place.stored == WebhookSecret(FIRST), "the table is not the store of this stage"
 
 
 def test_a_stolen_secret_verifies_no_more_once_it_is_rotated(place: Place) -> None:
