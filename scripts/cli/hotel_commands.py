@@ -52,12 +52,12 @@ def onboard(
     options: Options = context.obj
     stage = options.open()
     reception = Reception(
-        secrets=stage.secrets,
+        secrets=stage.hotel_secrets,
         integrations=stage.integrations,
         webhook_url=stage.webhook_url,
         connect=partial(vendor_clients.connect, vendor),
         clock=lambda: datetime.now(UTC),
-        overlap=stage.hotel_secrets.overlap,
+        overlap=stage.of_hotels.overlap,
     )
     hotel = Hotel(
         vendor=vendor,
@@ -73,7 +73,7 @@ def onboard(
     output.say(f"{property_id} is onboarded with {vendor}; polled are {', '.join(done.integration.entities)}")
     output.say(f"webhook subscription {done.integration.subscription_id} ({'new' if done.subscribed else 'as before'})")
     if done.rotated:
-        hours = stage.hotel_secrets.overlap_hours
+        hours = stage.of_hotels.overlap_hours
         output.say(f"the webhook secret is rotated: the one before verifies too, for {hours} hours")
 
 

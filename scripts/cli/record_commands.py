@@ -123,7 +123,7 @@ def send(
 
 def _webhook_secret(stage: Stage, vendor: str, property_id: str) -> str:
     try:
-        return stage.secrets.read(webhook_secret_name(vendor, property_id), WebhookSecret).current
+        return stage.hotel_secrets.read(webhook_secret_name(vendor, property_id), WebhookSecret).current
     except NotFound:
         fix = "scripts/pousada onboard --help"
         raise NotFound(f"{property_id} is not onboarded with {vendor}", fix=fix) from None

@@ -63,14 +63,14 @@ def _rows(stage: Stage, one: Integration, now: datetime) -> Iterator[Row]:
     row = Row(one.vendor, one.property_id, "oauth-credentials", None, None, "")
     with suppress(NotFound):
         name = oauth_credentials_name(one.vendor, one.property_id)
-        _date(row, stage.secrets.held(name, OAuthCredentials).changed_at, now)
+        _date(row, stage.hotel_secrets.held(name, OAuthCredentials).changed_at, now)
     yield row
 
 
 def _webhook(stage: Stage, one: Integration, now: datetime) -> Row:
     row = Row(one.vendor, one.property_id, "webhook-secret", None, None, "")
     with suppress(NotFound):
-        held = stage.secrets.held(webhook_secret_name(one.vendor, one.property_id), WebhookSecret)
+        held = stage.hotel_secrets.held(webhook_secret_name(one.vendor, one.property_id), WebhookSecret)
         _date(row, since(held), now)
         if held.secret.next:
             row.rotation = "at work"

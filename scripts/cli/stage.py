@@ -23,7 +23,7 @@ from shared.storage import database_address
 from shared.storage.database_address import DatabaseAddress
 from shared.storage.integrations import Integrations
 from shared.storage.raw_lake import RawLake
-from shared.storage.secret_stores import hotel_secret_store
+from shared.storage.secret_stores import SecretsManager, hotel_secret_store
 from shared.storage.secrets import DatabaseCredentials, Secrets
 
 LOCAL = "local"
@@ -83,7 +83,8 @@ class Stage:
     names: Names
     session: boto3.Session
     endpoint: str | None = None
-    hotel_secrets: HotelSecrets = field(default_factory=HotelSecrets)
+    of_hotels: HotelSecrets = field(default_factory=HotelSecrets)
+    """What cdk.json says of the hotels' secrets."""
     on_rds: bool = False
     """Its database is the one that it deploys; else the database's secret says where it is."""
     _clients: dict[str, Any] = field(default_factory=dict)
@@ -112,8 +113,12 @@ class Stage:
 
     @property
     def secrets(self) -> Secrets:
-        """The hotels'."""
-        table = self.names.hotel_secrets_table if self.hotel_secrets.store == "table" else ""
+        """The readers' and, where it is not the stage's own, the database's."""
+        return Secrets(SecretsManager(lambda: self.client("secretsmanager")))
+
+    @property
+    def hotel_secrets(self) -> Secrets:
+        table = self.names.hotel_secrets_table if self.of_hotels.store == "table" else ""
         store = hotel_secret_store(table, lambda: self.client("dynamodb"), lambda: self.client("secretsmanager"))
         return Secrets(store)
 

@@ -62,11 +62,12 @@ def test_the_walk_reaches_every_role_function_and_resource_policy(stage: Synthes
 
 
 def test_a_stage_that_keeps_its_hotels_secrets_in_secrets_manager_keeps_the_rules_too(tmp_path: Path):
-    chosen = {"dev-eu-west-1": {"hotel_secrets": {"store": "secretsmanager"}}}
-    (stage,) = synthesise(tmp_path, stages="dev-eu-west-1", context=changed(chosen)).values()
+    chosen = {"store": "secretsmanager"}
+    (stage,) = synthesise(tmp_path, stages="dev-eu-west-1", hotel_secrets=chosen).values()
     walked = read(stage)
     assert [broken for rule in RULES for broken in rule(walked)] == []
-    assert privilege.kinds_of_secrets_read(walked) == privilege.SERVES
+    read_by_webhook = privilege_of_data.kinds_of_secrets_read(walked)["function webhook"]
+    assert read_by_webhook == privilege_of_data.SERVES["function webhook"]
     told = [f["Environment"]["Variables"] for f in stage.properties("AWS::Lambda::Function").values()]
     assert {said["HOTEL_SECRETS_TABLE"] for said in told if "HOTEL_SECRETS_TABLE" in said} == {""}
 

@@ -23,8 +23,10 @@ from scripts.cli.stage import Options, Stage
 from scripts.cli.waiting import Patience
 from scripts.local.embedded_aws import EmbeddedAws
 from scripts.local.environment import ROOT
+from shared.hotel_secrets import WebhookSecret
 from shared.model.mapping import Refusal
-from shared.names import LIVE_ALIAS, Names
+from shared.names import LIVE_ALIAS, Names, webhook_secret_name
+from shared.pipeline import rotation_orders
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.poll_orders import decode
 from shared.pipeline.sync_runs import SyncRun
@@ -75,6 +77,7 @@ def operator(aws: EmbeddedAws, database: str) -> Operator:
         operator.client("sqs").create_queue(QueueName=NAMES.dead_letters_of(queue))
     _make_table(operator, NAMES.integrations_table, "property_id", "vendor")
     _make_table(operator, NAMES.sync_state_table, "pk", "sk")
+    _make_table(operator, NAMES.hotel_secrets_table, "name")
     _put_database_secret(operator, database)
     return operator
 
@@ -82,7 +85,7 @@ def operator(aws: EmbeddedAws, database: str) -> Operator:
 def _make_table(operator: Operator, name: str, *keys: str) -> None:
     operator.client("dynamodb").create_table(
         TableName=name,
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=True)],
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)],
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
         BillingMode="PAY_PER_REQUEST",
     )
@@ -553,6 +556,33 @@ def test_etl_tells_what_the_function_fails_by(operator: Operator) -> None:
     operator.client("s3").delete_object(Bucket=NAMES.work_bucket, Key="manifests/pending/a.json")
     assert result.exit_code == 1
     assert "not a manifest" in result.stderr
+
+
+def test_secrets_are_listed_by_age_and_ordered_to_be_rotated_and_never_shown(
+    operator: Operator, lisbon: Integration, messages: Callable[[str], list[str]]
+) -> None:
+    name = webhook_secret_name("hostpms", lisbon.property_id)
+    operator.stage.hotel_secrets.write(name, WebhookSecret("a-value-of-a-secret", next="the-next-value"))
+
+    listed = operator.run("secrets", "list", "--json")
+    assert [(row["kind"], row["days"], row["rotation"]) for row in map(json.loads, listed.stdout.splitlines())] == [
+        ("oauth-credentials", None, ""),
+        ("webhook-secret", 0.0, "at work"),
+    ]
+    for result in (listed, operator.run("secrets", "list")):
+        assert result.exit_code == 0
+        assert "value" not in result.stdout + result.stderr
+
+    where = ("--vendor", "hostpms", "--property-id", lisbon.property_id)
+    refused = operator.run("secrets", "rotate", *where)
+    assert (refused.exit_code, "is not subscribed" in refused.stderr) == (1, True)
+
+    operator.stage.integrations.set_subscription(lisbon.property_id, "hostpms", "SUB-1")
+    assert operator.run("secrets", "rotate", *where, "--forget-previous").exit_code == 0
+    (order,) = map(rotation_orders.decode, messages(NAMES.rotate_queue))
+    assert isinstance(order, rotation_orders.HotelRotation)
+    assert (order.property_id, order.forget_previous) == (lisbon.property_id, True)
+    operator.stage.hotel_secrets.delete(name)
 
 
 def test_a_stage_that_is_not_deployed_says_so(operator: Operator) -> None:
