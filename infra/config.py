@@ -170,8 +170,6 @@ class Observability(Section):
     """AWS X-Ray records a call a second of each function, and one in twenty of the others, at 5 USD a million."""
     dashboards: bool = True
     """Three of them. CloudWatch gives three to an account for nothing; more cost 3 USD a month each."""
-    database_storage_gib: int = Field(20, ge=20)
-    """The database's allocated storage: its alarm rings with a fifth of it left."""
     lambda_concurrency: int = Field(1000, ge=10)
     """The account's quota "Concurrent executions" in the region: the alarm rings at four fifths of it."""
 

@@ -57,7 +57,7 @@ class PousadaStage(cdk.Stage):
         self.observability = ObservabilityStack(self, "observability", **built_on)
         if target.governance:
             told = self.observability.topics.mail
-            keys = [self.storage.key, *database.keys]
+            keys = [self.storage.key, self.storage.secrets.key, *database.keys]
             GovernanceStack(self, "governance", config=config, target=target, keys=keys, topic=told, **protected)
         cdk.Tags.of(self).add("application", config.prefix)
         cdk.Tags.of(self).add("stage", config.name)

@@ -20,6 +20,7 @@ import lambdas.audit.telemetry
 import lambdas.etl.telemetry
 import lambdas.manifest.handler
 import lambdas.poller.telemetry
+import lambdas.rotate.telemetry
 import lambdas.watch.telemetry
 import lambdas.webhook.telemetry
 from glue_jobs.outcome import Outcome
@@ -34,6 +35,7 @@ from shared.pipeline.delivery import Address
 from shared.pipeline.live import Applied
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.polling import Leg
+from shared.pipeline.rotation import Leg as Rotated
 from shared.pipeline.sync_runs import SyncRun
 from shared.streams import Stream
 from tests.factories import mapped, record, webhook_key
@@ -57,7 +59,7 @@ def emitted() -> frozenset[Emitted]:
         environment.setenv("POWERTOOLS_SERVICE_NAME", "pousada")
         environment.setenv("POWERTOOLS_METRICS_NAMESPACE", "Pousada")
         environment.setattr(lambdas.manifest.handler, "_manifests", lambda: SimpleNamespace(add=lambda manifest: None))
-        for counts in (_webhook, _apply, _manifest, _poller, _audit, _etl, _watch):
+        for counts in (_webhook, _apply, _manifest, _poller, _audit, _etl, _rotate, _watch):
             counts()
         of_job = set(_glue_job())
     lines = [json.loads(line) for line in printed.getvalue().splitlines() if line.startswith('{"_aws"')]
@@ -111,6 +113,13 @@ def _poller() -> None:
 def _audit() -> None:
     order = HotelAudit(vendor="hostpms", property_id="PT-LIS-001", since=date(2026, 3, 1), settled_before=AT)
     lambdas.audit.telemetry.ended(order, AuditLeg(), 1.0)
+
+
+def _rotate() -> None:
+    telemetry = lambdas.rotate.telemetry
+    telemetry.aged("hostpms", {"webhook-secret": timedelta(days=1)})
+    telemetry.ended("hostpms", Rotated("rotated"))
+    telemetry.ended("hostpms", Rotated("untold"))
 
 
 def _etl() -> None:

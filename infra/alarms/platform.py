@@ -80,7 +80,7 @@ def database(config: StageConfig) -> tuple[Alarm, ...]:
             severity="warn",
             means="Less than a fifth of the database's storage is free.",
             metrics=(Metric("AWS/RDS", "FreeStorageSpace", instance, "Minimum"),),
-            threshold=config.observability.database_storage_gib * _GIB / 5,
+            threshold=config.database.storage_gib * _GIB / 5,
             below=True,
             shown="< 20%",
             minutes=15,

@@ -39,7 +39,7 @@ class IngestStack(Stack):
         super().__init__(scope, id, stack_name=config.names.stack("ingest"), **props)
         layer = dependency_layer(self) if target.packages else None
         placed: dict[str, Any] = {"config": config, "target": target, "network": network, "layer": layer}
-        keys = {"key": storage.key, "secrets_key": storage.secrets.key}
+        keys: dict[str, Any] = {"key": storage.key, "secrets_key": storage.secrets.key}
         webhook = WebhookFunction(self, "Webhook", **placed, **keys)
         api = WebhookApi(self, "WebhookApi", config=config, function=webhook.alias)
         if target.firewall:

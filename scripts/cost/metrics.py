@@ -16,6 +16,7 @@ METRICS: Mapping[str, Mapping[str, Dimensions]] = {
         "DeliveryLatency": ("vendor",),
         "DeliveryRefused": ("vendor", "reason"),
         "DeliveryFailed": ("vendor", "reason"),
+        "SignatureRefused": ("vendor",),
     },
     "poller": dict.fromkeys(("PollFetched", "PollFailed", "PollDurationMs", "RateLimitWaitMs"), ("vendor", "entity")),
     "apply": {
@@ -27,20 +28,15 @@ METRICS: Mapping[str, Mapping[str, Dimensions]] = {
         "RecordsWarned": ("reason",),
     },
     "manifest": {"ManifestObjects": ()},
-    "etl": {"BatchesStored": (), "JobRunsStarted": ()},
-    "watch": dict.fromkeys(
-        (
-            "WatchedHotels",
-            "IntegrationsDown",
-            "PollsFailingInARow",
-            "SyncFailurePercent",
-            "SyncLagMinutes",
-            "DeadLetters",
-            "OldestPendingManifestMinutes",
-            "RawObjectsUnbatched",
+    "etl": dict.fromkeys(("BatchesStored", "JobRunsStarted", "EtlDurationMs", "EtlRecords", "EtlRecordsRefused"), ()),
+    "watch": {
+        **dict.fromkeys(
+            ("WatchedHotels", "IntegrationsDown", "PollsFailingInARow", "SyncFailurePercent", "SyncLagMinutes"),
+            ("vendor and all",),
         ),
-        ("vendor and all",),
-    ),
+        **dict.fromkeys(("DeadLetters", "OldestPendingManifestMinutes", "RawObjectsUnbatched"), ()),
+    },
+    "rotate": {"SecretAgeDays": ("vendor", "kind"), "SecretsRotated": ("vendor",), "SecretsUntold": ("vendor",)},
     "audit": dict.fromkeys(("AuditedHotels", "AuditedObjects", "AuditedRecords", "AuditFindings"), ("vendor",)),
 }
 """What each function counts, with the dimensions that multiply it. An entity and rule stand for a reason there."""
@@ -53,6 +49,8 @@ def counted(function: str, traffic: Traffic) -> float:
         "vendor and all": traffic.vendors + 1,
         "entity": f.ENTITIES_POLLED.value,
         "reason": f.REASONS.value,
+        # A hotel's webhook secret, and its credentials.
+        "kind": 2,
     }
     total = 0.0
     for dimensions in METRICS.get(function, {}).values():

@@ -22,8 +22,8 @@ from psycopg.conninfo import make_conninfo
 
 from shared.decoding import UNREADABLE
 from shared.errors import Misconfigured
+from shared.hotel_secrets import NonEmpty, Secret
 from shared.storage.postgres import Database, conninfo_from_secret
-from shared.storage.secrets import NonEmpty, Secret
 
 Connect = Callable[[str], Any]
 """``boto3.client``: a service's name to its client."""

@@ -51,9 +51,9 @@ def roles(stage: Synthesised) -> str:
     policies = read(stage)
     may: dict[str, list[str]] = defaultdict(list)
     for statement in policies.of("identity"):
-        if not statement.actions[0].startswith(_TELEMETRY):
-            may[statement.holder].append(_shown(statement, policies))
-    rows = ((holder, "; ".join(sorted(set(said)))) for holder, said in sorted(may.items()))
+        more = [] if statement.actions[0].startswith(_TELEMETRY) else [_shown(statement, policies)]
+        may[statement.holder] += more
+    rows = ((holder, "; ".join(sorted(set(said))) or "nothing") for holder, said in sorted(may.items()))
     return _table(("who", "may, beside logging and tracing"), rows)
 
 
@@ -70,7 +70,8 @@ def _shown(statement: Statement, policies: Policies) -> str:
 def _short(resource: str, prefix: str) -> str:
     """Without account, region and the stage's prefix; a bucket of assets without its account."""
     name = resource.split(":", 5)[-1].replace(prefix, "").removesuffix("-??????")
-    return re.sub(r"<.*>", "…", name.replace(ACCOUNT, "…"))
+    # An asset is called by the hash of what is in it.
+    return re.sub(r"<.*>|[0-9a-f]{64}", "…", name.replace(ACCOUNT, "…"))
 
 
 # -- What is encrypted with what -------------------------------------------------------------------

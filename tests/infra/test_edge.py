@@ -64,7 +64,7 @@ def test_no_method_settings_lose_what_the_stages_say(every_option: Synthesised):
     (deployed,) = every_option.properties("AWS::ApiGateway::Stage").values()
     for settings in deployed["MethodSettings"]:
         assert (settings["DataTraceEnabled"], settings["MetricsEnabled"], settings["LoggingLevel"]) == (
-            *(False, True, "ERROR"),
+            *(False, False, "ERROR"),
         )
 
 

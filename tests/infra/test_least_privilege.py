@@ -224,7 +224,7 @@ FAULTS: dict[str, tuple[Rule, Policies]] = {
         bare(allowing("dynamodb:GetItem", HOTEL_SECRETS)),
     ),
     "the hotels' secrets for requests without a key": (
-        privilege.a_secret_is_read_by_whom_it_serves,
+        privilege_of_data.a_secret_is_read_by_whom_it_serves,
         bare(
             allowing(
                 "dynamodb:GetItem",

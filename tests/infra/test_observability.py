@@ -41,15 +41,13 @@ OF_AWS: list[tuple[str, set[str], set[str]]] = [
     ("AWS/Logs", {"IncomingBytes"}, {"LogGroupName"}),
     ("AWS/Billing", {"EstimatedCharges"}, {"Currency"}),
 ]
-OF_ROTATION = ("SecretAgeDays", frozenset({"service", "vendor", "kind"}))
-"""Counted by the function that rotates secrets."""
 
 
 def is_counted(namespace: str, name: str, dimensions: Mapping[str, str]) -> bool:
     """Whether such a metric is ever given."""
     names = frozenset(dimensions)
     if namespace == OURS:
-        return (name, names) in {(one.name, one.dimensions) for one in emitted()} | {OF_ROTATION}
+        return (name, names) in {(one.name, one.dimensions) for one in emitted()}
     return any(space == namespace and name in known and names == of for space, known, of in OF_AWS)
 
 

@@ -26,7 +26,7 @@ class FakeAws:
 
     exceptions = SimpleNamespace()
 
-    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:
+    def get_secret_value(self, *, SecretId: str, VersionStage: str = "AWSCURRENT") -> dict[str, Any]:
         return {"SecretString": json.dumps(SECRETS[SecretId])}
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:
