@@ -58,8 +58,9 @@ class Webhooks(Section):
     """Of each vendor for which ``vendors`` says nothing else."""
     burst: int = Field(200, ge=1)
     vendors: dict[str, VendorWebhooks] = Field(default_factory=dict)
-    requests_per_address: int = Field(20_000, ge=100)
-    """In five minutes, from one address: a vendor sends for all its hotels from a few."""
+    requests_per_address: int = Field(100_000, ge=100)
+    """In five minutes, from one address: a vendor sends for all its hotels from a few. More than the throttle lets in
+    of it: its 429 is tried again, the firewall's 403 may not be."""
     countries: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = ()
     """ISO 3166-1 codes; from anywhere else nothing is let in. None: from everywhere."""
     allowed_addresses: dict[str, Annotated[tuple[Network, ...], Field(min_length=1)]] = Field(default_factory=dict)

@@ -138,7 +138,7 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "deliveries in five minutes from one address",
         "requests",
-        20_000,
+        100_000,
         from_one_address,
         "`webhooks.requests_per_address`; a vendor sends for all its hotels from few addresses, here from one",
         "403 from the firewall: the vendor may not try again, and polls find what is missing",

@@ -135,7 +135,8 @@ def test_an_alarm_goes_off_and_is_over_and_tells_its_own_topic_alone(rung: Alarm
 
 
 def test_every_alarm_of_the_table_is_deployed_and_no_other(rung: Alarms) -> None:
-    assert rung.deployed.keys() == TABLE.keys()
+    # Those that a deployment heeds tell nobody (tests/infra/test_deployment.py).
+    assert {name for name in rung.deployed if not name.startswith("rollback-")} == TABLE.keys()
 
 
 @pytest.fixture
