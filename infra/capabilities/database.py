@@ -15,7 +15,7 @@ from constructs import Construct
 
 from infra.capabilities.log import Log
 from infra.capabilities.network import DATABASE_PORT, PROXY_PORT, Network
-from infra.capabilities.permissions import acknowledge, allow, secrets
+from infra.capabilities.permissions import acknowledge, allow, secrets, skip_check
 from infra.config import StageConfig
 from infra.target import Target
 from shared.names import AUDIT_LOGIN, DATABASE, WRITER_LOGIN, Names
@@ -122,6 +122,7 @@ class DatabaseServer(Construct):
         chosen = "cdk.json says so for this stage: its data can be had from the raw objects again."
         if not config.database.multi_az:
             acknowledge(self.instance, "AwsSolutions-RDS3", chosen)
+            skip_check(self.instance, "CKV_AWS_157", chosen)
         if not config.database.deletion_protection:
             acknowledge(self.instance, "AwsSolutions-RDS10", chosen)
 

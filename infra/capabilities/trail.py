@@ -13,7 +13,7 @@ from constructs import Construct
 
 from infra.capabilities.buckets import ACCESS_LOGS, REENCRYPT
 from infra.capabilities.log import Log
-from infra.capabilities.permissions import allow, objects, table
+from infra.capabilities.permissions import allow, objects, skip_check, table
 from infra.config import StageConfig
 from infra.target import Target
 
@@ -144,6 +144,8 @@ class Trail(Construct):
             advanced_event_selectors=self._selectors(config),
             **(self._logs(config, key) if config.governance.trail_to_logs else {}),
         )
+        own = "A region is self-contained: each stage has a trail of its own, in its own region."
+        skip_check(trail, "CKV_AWS_67", own)
         trail.node.add_dependency(bucket.policy)
 
     def _selectors(self, config: StageConfig) -> list[_Selector]:

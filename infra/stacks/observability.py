@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from aws_cdk import CfnOutput, Stack, Stage
 from aws_cdk import aws_lambda as lambda_
@@ -37,8 +37,8 @@ class ObservabilityStack(Stack):
         **props: Any,
     ) -> None:
         super().__init__(scope, id, stack_name=config.names.stack("observability"), **props)
-        stage = Stage.of(self)
-        assert stage  # noqa: S101 - a stack of ours is always in one
+        # A stack of ours is always in one.
+        stage = cast(Stage, Stage.of(self))
         Watch(
             self,
             "Watch",

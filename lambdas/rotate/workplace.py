@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MARGIN = timedelta(seconds=15)
 """Before the function's end: to write down what the vendor was told."""
-WEBHOOK_SECRET = "webhook-secret"  # noqa: S105 (a kind of secret)
+WEBHOOK_SECRET = "webhook-secret"  # noqa: S105 # nosec B105 # a kind of secret
 OAUTH_CREDENTIALS = "oauth-credentials"
 
 

@@ -47,7 +47,7 @@ def after_an_outage(random: np.random.Generator, hotels: int) -> np.ndarray:
 
 def _within(random: np.random.Generator, expected: float, seconds: float) -> np.ndarray:
     # Independent of one another, as many hotels' are: their number is Poisson's, their times are uniform.
-    times: np.ndarray = np.sort(random.uniform(0, seconds, random.poisson(expected)))
+    times: np.ndarray = np.sort(random.uniform(0, seconds, random.poisson(expected)))  # nosec B311 # a simulation
     return times
 
 
