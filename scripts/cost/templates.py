@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from scripts.local.environment import ROOT
+from scripts.local.environment import ROOT, tools
 from shared.errors import Misconfigured
 
 _OURS = "lambdas."
@@ -126,7 +126,7 @@ def synthesised(stage: str) -> Resources:
     context = json.loads((ROOT / "cdk.json").read_bytes())["context"]
     # A stage elsewhere in the environment, or credentials, must not change what is reckoned with.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_TO_CDK)}
-    environment |= {"PYTHONPATH": str(ROOT), "CDK_CONTEXT_JSON": json.dumps({**context, "stages": stage})}
+    environment |= tools() | {"PYTHONPATH": str(ROOT), "CDK_CONTEXT_JSON": json.dumps({**context, "stages": stage})}
     with TemporaryDirectory() as folder:
         command = [sys.executable, "app.py"]
         done = subprocess.run(

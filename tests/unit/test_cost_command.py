@@ -97,6 +97,8 @@ def test_a_folder_without_the_stage_is_told() -> None:
 APP = """
 import json, os, pathlib, sys
 assert not [name for name in os.environ if name.startswith("AWS_")], "credentials"
+own = str(pathlib.Path(sys.executable).parent)
+assert os.environ["PATH"].split(os.pathsep)[0] == own, "the machine may have no Node"
 context = json.loads(os.environ["CDK_CONTEXT_JSON"])
 if context["stages"] == "broken":
     sys.exit("what went wrong")
