@@ -192,6 +192,13 @@ class HotelSecrets(Section):
     def in_table(self) -> bool:
         return self.store == "table"
 
+    @model_validator(mode="after")
+    def _a_step_has_time_for_the_notice(self) -> HotelSecrets:
+        # Secrets Manager's steps wait within the function, which has two minutes for that and for the vendor.
+        if not self.in_table and self.notice_seconds > 60:
+            raise ValueError("notice_seconds: 60 at the most where Secrets Manager has the secrets")
+        return self
+
 
 class Analysts(Section):
     scan_limit_gib: int = Field(50, ge=1)

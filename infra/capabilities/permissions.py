@@ -177,8 +177,10 @@ def may_rotate_hotel_secrets(role: iam.Role, key: kms.IKey, config: StageConfig,
         using = ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey")
         _allow_key(role, key, config, *using, services=("dynamodb",))
     else:
+        # Secrets Manager's own rotation has the function look at the labels of the versions.
+        reading = ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue")
         changing = ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
-        _allow_managed(role, config, what, "secretsmanager:GetSecretValue", *changing)
+        _allow_managed(role, config, what, *reading, *changing)
 
 
 def _allow_managed(role: iam.Role, config: StageConfig, what: str, *actions: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -49,6 +50,8 @@ class Rotation(Construct):
         self.work = WorkQueue(self, "Work", name=config.names.rotate_queue, consumer_timeout=_TIMEOUT)
         self.rotate = self._rotate(config, network, layer, webhook_url)
         self._grant(config, key, secrets_key)
+        if not config.hotel_secrets.in_table:
+            self._let_secrets_manager_invoke()
         self._schedule(config, target)
 
     def _rotate(
@@ -92,6 +95,14 @@ class Rotation(Construct):
         allow(role, *items, on=[table(self, names.sync_state_table)])
         # The hotels' orders, and those that are to come again.
         allow(role, "sqs:SendMessage", on=[self.work.queue.queue_arn])
+
+    def _let_secrets_manager_invoke(self) -> None:
+        self.rotate.alias.add_permission(
+            "SecretsManager",
+            principal=iam.ServicePrincipal("secretsmanager.amazonaws.com"),
+            # Else whoever has a secret, in whatever account, could have it invoked.
+            source_account=Stack.of(self).account,
+        )
 
     def _schedule(self, config: StageConfig, target: Target) -> None:
         # To the queue, not to the function: what fails there is tried again, and is a dead letter in the end.

@@ -1,4 +1,7 @@
-"""One order of the rotate queue: take a hotel's secrets' ages and rotate what is due; or have that done for each."""
+"""One order of the rotate queue: take a hotel's secrets' ages and rotate what is due; or have that done for each.
+
+Or one step of a rotation that Secrets Manager leads, where a stage has its hotels' secrets there.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from lambdas.rotate import telemetry
+from lambdas.rotate import managed, telemetry
 from lambdas.rotate.workplace import WEBHOOK_SECRET, workplace
 from shared.errors import Misconfigured
 from shared.pipeline import rotation_orders
@@ -23,8 +26,10 @@ processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 
 @telemetry.logger.inject_lambda_context(log_event=False, clear_state=True)
 def handle(event: dict[str, Any], context: Any) -> Any:
-    """SQS event → the messages to be tried again (partial batch response)."""
+    """SQS event → the messages to be tried again (partial batch response); Secrets Manager's → None, or it raises."""
     deadline = workplace().deadline(context.get_remaining_time_in_millis())
+    if "Step" in event:
+        return managed.take(event, workplace(), deadline)
     return process_partial_response(event, partial(_take, deadline=deadline), processor)
 
 
@@ -50,7 +55,9 @@ def _orders(due: datetime, broken: list[Misconfigured]) -> Iterator[HotelRotatio
     """Paused hotels' too: their deliveries are accepted. An integration that cannot be read is added to ``broken``."""
     try:
         for one in workplace().integrations.all():
-            yield HotelRotation(vendor=one.vendor, property_id=one.property_id, older_than=due)
+            yield HotelRotation(
+                vendor=one.vendor, property_id=one.property_id, older_than=due, ages_only=workplace().is_managed
+            )
     except Misconfigured as error:
         broken.append(error)
 
@@ -60,7 +67,7 @@ def _rotate(order: HotelRotation, deadline: datetime) -> None:
     at = workplace()
     ages = at.ages(order.vendor, order.property_id)
     telemetry.aged(order.vendor, ages)
-    if WEBHOOK_SECRET not in ages:
+    if order.ages_only or WEBHOOK_SECRET not in ages:
         return
     leg = rotate(order, at.desk(at.integrations.get(order.property_id, order.vendor), deadline))
     if leg.again_after:

@@ -17,6 +17,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
 from shared.errors import Misconfigured, PousadaError
+from shared.pipeline.managed_rotation import Step
 from shared.pipeline.rotation import Leg
 from shared.pipeline.rotation_orders import HotelRotation
 from shared.pipeline.sync_runs import described
@@ -59,11 +60,22 @@ def ended(vendor: str, leg: Leg) -> None:
         _count("SecretsUntold", vendor)
 
 
-def failed(error: Exception) -> None:
+def stepping(vendor: str, property_id: str, step: Step) -> None:
+    logger.append_keys(vendor=vendor, property_id=property_id, step=step)
+
+
+def stepped(vendor: str, step: Step, *, is_done: bool) -> None:
+    """``is_done``: it was so before the step."""
+    logger.info("step taken")
+    if step == "finishSecret" and not is_done:
+        _count("SecretsRotated", vendor)
+
+
+def failed(error: Exception, what: str = "order given back") -> None:
     facts = error.facts if isinstance(error, PousadaError) else {}
     # Where it happened, without the exception's own text: one that is not ours may quote a secret.
     frames = traceback.format_tb(error.__traceback__)[-3:]
-    logger.error("order given back", extra={"cause": described(error), "frames": frames, **facts})
+    logger.error(what, extra={"cause": described(error), "frames": frames, **facts})
 
 
 def _count(metric: str, vendor: str) -> None:

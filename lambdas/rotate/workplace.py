@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -65,12 +65,18 @@ class Workplace:
         self.queue = OrderQueue(settings.rotate_queue_url, boto3.client("sqs"))
         self.integrations = Integrations(dynamodb.Table(settings.integrations_table))
         store = hotel_secret_store(
-            settings.hotel_secrets_table,
-            lambda: boto3.client("dynamodb"),
-            lambda: boto3.client("secretsmanager"),
-            clock,
+            settings.hotel_secrets_table, lambda: boto3.client("dynamodb"), lambda: self.secrets_manager, clock
         )
         self.secrets = Secrets(store)
+
+    @cached_property
+    def secrets_manager(self) -> Any:
+        return boto3.client("secretsmanager")
+
+    @property
+    def is_managed(self) -> bool:
+        """Secrets Manager has the secrets, and leads their rotation."""
+        return not self._settings.hotel_secrets_table
 
     @property
     def due(self) -> datetime:

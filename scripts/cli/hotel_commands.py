@@ -58,6 +58,7 @@ def onboard(
         connect=partial(vendor_clients.connect, vendor),
         clock=lambda: datetime.now(UTC),
         overlap=stage.of_hotels.overlap,
+        keep_rotating=stage.keep_rotating,
     )
     hotel = Hotel(
         vendor=vendor,

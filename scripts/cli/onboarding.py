@@ -60,9 +60,18 @@ class Reception:
     clock: Callable[[], datetime]
     overlap: timedelta
     """How long a secret verifies after another took its place."""
+    keep_rotating: Callable[[str], None]
+    """Given a webhook secret's name, which is there: has it rotated from time to time."""
 
     def take_in(self, hotel: Hotel, resubscribe: bool = False) -> Onboarded:
         """Raises NotFound or Malformed (what was told is wrong), CredentialsRefused, and what the stores raise."""
+        done = self._take_in(hotel, resubscribe)
+        if part(hotel.vendor, "api").TAKES_NEW_SECRETS:
+            # Last: the function that rotates looks at the hotel's integration, and is tried at once.
+            self.keep_rotating(webhook_secret_name(hotel.vendor, hotel.property_id))
+        return done
+
+    def _take_in(self, hotel: Hotel, resubscribe: bool) -> Onboarded:
         checked = _checked(hotel)
         credentials = OAuthCredentials(hotel.client_id, hotel.client_secret)
         self.secrets.write(oauth_credentials_name(hotel.vendor, hotel.property_id), credentials)

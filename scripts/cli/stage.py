@@ -18,7 +18,7 @@ from scripts import deployed
 from scripts.local import environment, state
 from shared.decoding import UNREADABLE, fault
 from shared.errors import Misconfigured
-from shared.names import Names
+from shared.names import LIVE_ALIAS, Names
 from shared.storage import database_address
 from shared.storage.database_address import DatabaseAddress
 from shared.storage.integrations import Integrations
@@ -36,6 +36,7 @@ _CONFIGURATION = environment.ROOT / "cdk.json"
 class HotelSecrets(msgspec.Struct, frozen=True):
     store: Literal["table", "secretsmanager"] = "table"
     overlap_hours: int = 72
+    rotate_days: int = 90
 
     @property
     def overlap(self) -> timedelta:
@@ -121,6 +122,20 @@ class Stage:
         table = self.names.hotel_secrets_table if self.of_hotels.store == "table" else ""
         store = hotel_secret_store(table, lambda: self.client("dynamodb"), lambda: self.client("secretsmanager"))
         return Secrets(store)
+
+    def keep_rotating(self, name: str) -> None:
+        """Has Secrets Manager lead the rotation of the webhook secret ``name``, where it is kept there."""
+        if self.of_hotels.store == "table":
+            return
+        function = self.names.function("rotate")
+        alias = self.client("lambda").get_alias(FunctionName=function, Name=LIVE_ALIAS)
+        self.client("secretsmanager").rotate_secret(
+            SecretId=name,
+            RotationLambdaARN=alias["AliasArn"],
+            RotationRules={"AutomaticallyAfterDays": self.of_hotels.rotate_days},
+            # The vendor signs with the one it has just been told.
+            RotateImmediately=False,
+        )
 
     @property
     def webhook_url(self) -> str:

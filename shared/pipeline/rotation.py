@@ -86,13 +86,18 @@ def _begin_where_due(order: HotelRotation, held: Held[WebhookSecret], desk: Desk
 def _go_on(order: HotelRotation, held: Held[WebhookSecret], desk: Desk) -> Leg:
     if desk.tell is None or held.secret.next is None:
         return Leg("untold")
-    begun_at = held.secret.next_since or since(held)
-    if (left := desk.notice - (desk.clock() - begun_at)) > timedelta(0):
-        return Leg("waiting", min(left, desk.notice))
+    if left := notice_left(held, desk):
+        return Leg("waiting", left)
     desk.tell(held.secret.next)
     overlap = timedelta(0) if order.forget_previous else desk.overlap
     desk.vault.replace(held, finished(held.secret, desk.clock(), overlap))
     return Leg("rotated")
+
+
+def notice_left(held: Held[WebhookSecret], desk: Desk) -> timedelta:
+    """Until every worker would verify with ``next``."""
+    begun_at = held.secret.next_since or since(held)
+    return max(timedelta(0), min(desk.notice - (desk.clock() - begun_at), desk.notice))
 
 
 def _forget(held: Held[WebhookSecret], desk: Desk) -> Leg:

@@ -26,6 +26,8 @@ class HotelRotation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     twice does not rotate twice."""
     forget_previous: bool = False
     """The secret before is to verify no more, at once: it may be in wrong hands."""
+    ages_only: bool = False
+    """Its secrets' ages are taken, and nothing is rotated: Secrets Manager does that."""
 
 
 Order: TypeAlias = EveryHotel | HotelRotation

@@ -84,17 +84,17 @@ class SecretTable:
 
     def write(self, name: str, text: str) -> None:
         # A value that is there already is not written anew: it would seem younger than it is.
-        with suppress(_Meant):
+        with suppress(Meant):
             self._put(name, text, "attribute_not_exists(#value) OR #value <> :value", {})
 
     def replace(self, name: str, text: str, revision: Revision) -> None:
         try:
             self._put(name, text, "revision = :seen", {":seen": {"N": str(revision)}})
-        except _Meant:
-            raise _superseded(name) from None
+        except Meant:
+            raise superseded(name) from None
 
     def _put(self, name: str, text: str, condition: str, values: dict[str, Any]) -> None:
-        """Raises _Meant where ``condition`` does not hold."""
+        """Raises Meant where ``condition`` does not hold."""
         with self._reaching("take", name, "ConditionalCheckFailedException"):
             self._client().update_item(
                 TableName=self._table,
@@ -126,7 +126,7 @@ class SecretsManager:
         try:
             with self._reaching("give", name, *_ABSENT):
                 found = self._client().get_secret_value(SecretId=name, VersionStage="AWSCURRENT")
-        except _Meant:
+        except Meant:
             raise _absent(name) from None
         # A binary secret has no text: it is then none of ours, and told like any other that is not.
         return Kept(found.get("SecretString", ""), found.get("VersionId", ""), found.get("CreatedDate", _LONG_AGO))
@@ -149,15 +149,15 @@ class SecretsManager:
                     MoveToVersionId=put["VersionId"],
                     RemoveFromVersionId=str(revision),
                 )
-        except _Meant:
-            raise _superseded(name) from None
+        except Meant:
+            raise superseded(name) from None
 
     def delete(self, name: str) -> None:
-        with suppress(_Meant), self._reaching("delete", name, *_ABSENT):
+        with suppress(Meant), self._reaching("delete", name, *_ABSENT):
             self._client().delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
     def _reaching(self, what: str, name: str, *meaning: str) -> AbstractContextManager[None]:
-        return _reaching("secretsmanager", f"Secrets Manager did not {what} {name}", *meaning)
+        return reaching_secrets_manager(what, name, *meaning)
 
 
 class _Client:
@@ -173,21 +173,25 @@ class _Client:
         return self._made
 
 
-class _Meant(Exception):
+class Meant(Exception):
     """The store answered with an error that says something about the secret."""
 
 
 @contextmanager
 def _reaching(store: str, failure: str, *meaning: str) -> Iterator[None]:
-    """Around each call: raises _Meant for an error code of ``meaning``, StoreUnavailable for all else of boto3."""
+    """Around each call: raises Meant for an error code of ``meaning``, StoreUnavailable for all else of boto3."""
     try:
         yield
     except ClientError as error:
         if error.response["Error"]["Code"] in meaning:
-            raise _Meant from None
+            raise Meant from None
         raise StoreUnavailable(failure, store=store) from error
     except BotoCoreError as error:
         raise StoreUnavailable(failure, store=store) from error
+
+
+def reaching_secrets_manager(what: str, name: str, *meaning: str) -> AbstractContextManager[None]:
+    return _reaching("secretsmanager", f"Secrets Manager did not {what} {name}", *meaning)
 
 
 def _key(name: str) -> dict[str, dict[str, str]]:
@@ -200,7 +204,7 @@ def _kept(item: dict[str, dict[str, str]]) -> Kept:
     return Kept(text.get("S", ""), int(revision.get("N", "0")), written_at)
 
 
-def _superseded(name: str) -> Superseded:
+def superseded(name: str) -> Superseded:
     return Superseded(f"secret {name} was written meanwhile", fix="it is looked at anew")
 
 

@@ -50,6 +50,7 @@ def test_a_stage_says_only_what_differs_from_the_defaults():
         ({"database": {"backup_days": 0}}, "stages.prod-eu-west-1.database.backup_days: Input should be greater"),
         ({"database": {"monitoring_seconds": 2}}, "database.monitoring_seconds: Input should be 0, 1, 5"),
         ({"log_retention_days": 10}, "stages.prod-eu-west-1.log_retention_days: Input should be"),
+        ({"hotel_secrets": {"store": "secretsmanager", "notice_seconds": 61}}, "notice_seconds: 60 at the most"),
         ({"account": "12"}, "stages.prod-eu-west-1.account: String should match"),
         ({"region": "eu-south-2"}, "the stage's name must end with its region, eu-south-2"),
         ({"vendors": ["Host PMS"]}, "'Host PMS' is no vendor's folder name"),
@@ -115,8 +116,6 @@ def test_a_vendor_on_aws_is_not_told_of_a_secret_before_every_worker_would_verif
     assert stage.hotel_secrets.notice_seconds > REFRESH_SECONDS
 
 
-def test_the_command_line_and_the_stacks_mean_the_same_overlap_and_store() -> None:
-    assert (cli.HotelSecrets().store, cli.HotelSecrets().overlap_hours) == (
-        HotelSecrets().store,
-        HotelSecrets().overlap_hours,
-    )
+def test_the_command_line_and_the_stacks_mean_the_same_by_what_is_not_said() -> None:
+    for field in cli.HotelSecrets.__struct_fields__:
+        assert getattr(cli.HotelSecrets(), field) == getattr(HotelSecrets(), field)

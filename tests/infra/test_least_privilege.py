@@ -70,6 +70,33 @@ def test_a_stage_that_keeps_its_hotels_secrets_in_secrets_manager_keeps_the_rule
     assert read_by_webhook == privilege_of_data.SERVES["function webhook"]
     told = [f["Environment"]["Variables"] for f in stage.properties("AWS::Lambda::Function").values()]
     assert {said["HOTEL_SECRETS_TABLE"] for said in told if "HOTEL_SECRETS_TABLE" in said} == {""}
+    _is_rotated_by_secrets_manager(stage, walked)
+
+
+def _is_rotated_by_secrets_manager(stage: Synthesised, walked: Policies):
+    """By this account's alone; and what it can have rotated is what the role reaches: webhook secrets."""
+    (invoked,) = (p for p in stage.properties("AWS::Lambda::Permission").values() if p["Principal"] == SECRETS_MANAGER)
+    assert invoked["SourceAccount"] == {"Ref": "AWS::AccountId"}
+    assert invoked["Action"] == "lambda:InvokeFunction"
+    assert "RotationRotateFunctionAlias" in str(invoked["FunctionName"])
+    rotating = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
+    assert _allowed_of(walked, "hostpms/PT-LIS-001/webhook-secret-AbCdEf") == {f"secretsmanager:{a}" for a in rotating}
+    assert _allowed_of(walked, "hostpms/PT-LIS-001/oauth-credentials-AbCdEf") == {"secretsmanager:GetSecretValue"}
+
+
+def _allowed_of(walked: Policies, secret: str) -> set[str]:
+    """To the function ``rotate``."""
+    return {
+        action
+        for s in walked.of("identity")
+        if s.holder == "function rotate" and any(covers(resource, f"{SECRET}{secret}") for resource in s.resources)
+        for action in s.actions
+        if action.startswith("secretsmanager:")
+    }
+
+
+def test_a_stage_with_the_table_is_not_invoked_by_secrets_manager(stage: Synthesised):
+    assert SECRETS_MANAGER not in {p["Principal"] for p in stage.properties("AWS::Lambda::Permission").values()}
 
 
 def test_what_the_tables_say_is_so(policies: dict[str, Policies]):
@@ -138,6 +165,7 @@ def keyed(*keys: str) -> dict[str, Any]:
 RAW = "arn:aws:s3:::pousada-bare-raw"
 QUEUE = "arn:aws:sqs:eu-west-1:111122223333:pousada-bare-live"
 SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:"
+SECRETS_MANAGER = "secretsmanager.amazonaws.com"
 HOTEL_SECRETS = "arn:aws:dynamodb:eu-west-1:111122223333:table/pousada-bare-hotel-secrets"
 TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/pousada-bare-integrations"
 FROM_EVENTS = {"Effect": "Allow", "Action": "sqs:SendMessage", "Principal": {"Service": "events.amazonaws.com"}}

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from scripts.cli.onboarding import Hotel, Onboarded, Reception
+from scripts.cli.stage import HotelSecrets, Stage
 from shared.errors import CredentialsRefused, Malformed, NotFound, PousadaError
 from shared.hotel_secrets import Held, OAuthCredentials, Secret, WebhookSecret
-from shared.names import oauth_credentials_name, webhook_secret_name
+from shared.names import Names, oauth_credentials_name, webhook_secret_name
 from shared.storage.integrations import Integration
+from shared.vendors.hostpms import api
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OVERLAP = timedelta(hours=72)
@@ -85,6 +88,7 @@ class Vendor:
 class House:
     def __init__(self, vendor: Vendor | None = None) -> None:
         self.vault, self.register, self.vendor = Vault(), Register(), vendor or Vendor()
+        self.rotating: list[str] = []
         stores: Any = {"secrets": self.vault, "integrations": self.register}
         self._reception = Reception(
             **stores,
@@ -92,6 +96,7 @@ class House:
             connect=self.vendor.connect,
             clock=lambda: NOW,
             overlap=OVERLAP,
+            keep_rotating=self.rotating.append,
         )
 
     def take_in(self, hotel: Hotel = LISBON, **how: bool) -> Onboarded:
@@ -235,3 +240,48 @@ def test_what_is_told_wrongly_is_refused_before_anything_is_written(hotel: Hotel
 def test_a_hotels_secrets_are_in_no_representation() -> None:
     assert "s3cret" not in repr(replace(LISBON, webhook_secret="hook"))
     assert "hook'" not in repr(replace(LISBON, webhook_secret="hook"))
+
+
+def test_a_hotels_webhook_secret_is_kept_rotating_once_the_hotel_is_in() -> None:
+    house = House()
+    house.take_in()
+    house.take_in()
+    assert house.rotating == [WEBHOOK_SECRET, WEBHOOK_SECRET]
+
+
+def test_a_hotel_that_could_not_be_taken_in_is_not_rotated() -> None:
+    house = House(Vendor())
+    house.vendor.refuses = CredentialsRefused("no")
+    with pytest.raises(CredentialsRefused):
+        house.take_in()
+    assert house.rotating == []
+
+
+def test_a_vendor_that_cannot_be_told_of_secrets_is_not_rotated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "TAKES_NEW_SECRETS", False)
+    house = House()
+    house.take_in()
+    assert house.rotating == []
+
+
+@pytest.mark.parametrize("store", ["table", "secretsmanager"])
+def test_secrets_manager_is_asked_to_rotate_only_what_it_has(store: Any) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def client(service: str, **_: Any) -> Any:
+        return SimpleNamespace(
+            get_alias=lambda **how: asked.append((service, how)) or {"AliasArn": "arn:of:rotate:live"},
+            rotate_secret=lambda **how: asked.append((service, how)),
+        )
+
+    session: Any = SimpleNamespace(client=client)
+    stage = Stage(Names("dev"), session, None, HotelSecrets(store=store, rotate_days=30))
+
+    stage.keep_rotating(WEBHOOK_SECRET)
+
+    rotating = {"RotationLambdaARN": "arn:of:rotate:live", "RotationRules": {"AutomaticallyAfterDays": 30}}
+    expected = [
+        ("lambda", {"FunctionName": "pousada-dev-rotate", "Name": "live"}),
+        ("secretsmanager", {"SecretId": WEBHOOK_SECRET, "RotateImmediately": False, **rotating}),
+    ]
+    assert asked == (expected if store == "secretsmanager" else [])
