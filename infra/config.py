@@ -270,6 +270,13 @@ class StageConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _the_webhook_reaches_its_secrets(self) -> StageConfig:
+        if not self.hotel_secrets.in_table and "secretsmanager" not in self.network.interface_endpoints:
+            # It runs where there is no way to the internet (infra/capabilities/network.py).
+            raise ValueError('hotel_secrets.store: it needs "secretsmanager" in network.interface_endpoints')
+        return self
+
+    @model_validator(mode="after")
     def _workers_learn_of_a_secret_in_time(self) -> StageConfig:
         # A webhook worker has a secret read anew ten seconds after it was last read, and not before.
         if self.target == "aws" and self.hotel_secrets.notice_seconds < _LEAST_NOTICE_SECONDS:

@@ -51,6 +51,7 @@ def test_a_stage_says_only_what_differs_from_the_defaults():
         ({"database": {"monitoring_seconds": 2}}, "database.monitoring_seconds: Input should be 0, 1, 5"),
         ({"log_retention_days": 10}, "stages.prod-eu-west-1.log_retention_days: Input should be"),
         ({"hotel_secrets": {"store": "secretsmanager", "notice_seconds": 61}}, "notice_seconds: 60 at the most"),
+        ({"hotel_secrets": {"store": "secretsmanager"}}, "in network.interface_endpoints"),
         ({"account": "12"}, "stages.prod-eu-west-1.account: String should match"),
         ({"region": "eu-south-2"}, "the stage's name must end with its region, eu-south-2"),
         ({"vendors": ["Host PMS"]}, "'Host PMS' is no vendor's folder name"),

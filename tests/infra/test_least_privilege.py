@@ -36,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     privilege.a_way_out_leads_to_this_account,
     privilege.a_role_trusts_one_service,
 )
+REACHING = {"interface_endpoints": ["secretsmanager"]}
 by_name = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 
 
@@ -63,7 +64,7 @@ def test_the_walk_reaches_every_role_function_and_resource_policy(stage: Synthes
 
 def test_a_stage_that_keeps_its_hotels_secrets_in_secrets_manager_keeps_the_rules_too(tmp_path: Path):
     chosen = {"store": "secretsmanager"}
-    (stage,) = synthesise(tmp_path, stages="dev-eu-west-1", hotel_secrets=chosen).values()
+    (stage,) = synthesise(tmp_path, stages="dev-eu-west-1", hotel_secrets=chosen, network=REACHING).values()
     walked = read(stage)
     assert [broken for rule in RULES for broken in rule(walked)] == []
     read_by_webhook = privilege_of_data.kinds_of_secrets_read(walked)["function webhook"]

@@ -40,6 +40,7 @@ EVENT = "reservation.created"
 NAME, CREDENTIALS = webhook_secret_name("hostpms", HOTEL), oauth_credentials_name("hostpms", HOTEL)
 SETTINGS = {"WEBHOOK_URL": URL, "ROTATE_DAYS": "90", "OVERLAP_HOURS": "72", "NOTICE_SECONDS": "30"}
 STEPS: tuple[Step, ...] = get_args(Step)
+WRITES = ("PutSecretValue", "UpdateSecretVersionStage")
 
 
 @pytest.fixture(scope="module")
@@ -157,9 +158,14 @@ def test_each_step_may_be_taken_again_and_again_from_the_first(rotation: Managed
     assert rotation.labels == {"AWSCURRENT": [rotation.token], "AWSPENDING": []}
 
 
-@pytest.mark.parametrize("call", ["PutSecretValue", "UpdateSecretVersionStage", "GetSecretValue", "DescribeSecret"])
-@pytest.mark.parametrize("moment", ["before-call", "after-call"])
-def test_a_rotation_that_is_struck_at_any_call_comes_to_its_end(rotation: Managed, call: str, moment: str) -> None:
+@pytest.mark.parametrize(
+    ("moment", "call"),
+    [
+        ("before-call", "GetSecretValue"),
+        *((moment, call) for moment in ("before-call", "after-call") for call in WRITES),
+    ],
+)
+def test_a_rotation_that_is_struck_at_any_call_comes_to_its_end(rotation: Managed, moment: str, call: str) -> None:
     """At the first such call, then the second…: each once, and the steps taken from the first again."""
     struck = _Strikes()
     rotation.workplace.secrets_manager.meta.events.register(f"{moment}.secrets-manager.{call}", struck)
