@@ -1,6 +1,6 @@
 """The CDK app: one Stage per environment and region, with its stacks (DESIGN.md §5).
 
-    config.py         what cdk.json may say, checked; its longer sections in webhook_config.py and governance_config.py
+    config.py         what cdk.json may say, checked; longer sections in modules beside it (*_config.py)
     stage.py          which stacks a stage has, and in what order
     target.py         what may differ between AWS and the embedded AWS; local_target.py says how and why
     lock.py           requirements.lock, and which of its packages a file of requirements brings along

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from infra.config_section import Schedule, Section
 from infra.governance_config import Governance, Recovery
+from infra.network_config import Database, Network
+from infra.observability_config import Observability, Watch
 from infra.webhook_config import Webhooks
 from shared.names import Names
 
@@ -43,38 +45,6 @@ Model = TypeVar("Model", bound=BaseModel)
 
 class InvalidConfiguration(ValueError):
     """``cdk.json`` says something this app does not understand; the message names the place."""
-
-
-class Network(Section):
-    """The stage's own network (docs/network.md)."""
-
-    cidr: str = Field("10.40.0.0/16", pattern=r"^\d+\.\d+\.\d+\.\d+/16$")
-    """Another for each stage, where two are ever to be connected."""
-    zones: int = Field(3, ge=2, le=3)
-    """How many of the region's availability zones, in the order in which it names them."""
-    nat_gateways: int = Field(1, ge=1, le=3)
-    """With one, an outage of its zone delays polls and batches, and loses nothing; webhooks need none."""
-    interface_endpoints: tuple[str, ...] = ()
-    """Services by their endpoint's name (``secretsmanager``), each billed by the hour and zone. None is needed."""
-
-
-class Database(Section):
-    """PostgreSQL on RDS, and the proxy before it (docs/network.md)."""
-
-    instance_class: str = Field("db.t4g.small", pattern=r"^db\.[a-z0-9]+g[a-z]*\.[a-z0-9]+$")
-    """Graviton's alone (``t4g``, ``m7g``, ``r8gd``…). Two of them with ``multi_az``."""
-    multi_az: bool = True
-    """A standby in another zone, which takes over by itself."""
-    storage_gib: int = Field(20, ge=20, le=65_536)
-    storage_limit_gib: int = Field(200, ge=22, le=65_536)
-    """Up to where the storage grows by itself. It never shrinks."""
-    backup_days: int = Field(35, ge=1, le=35)
-    """Restorable to any second of so many days."""
-    deletion_protection: bool = True
-    proxy: bool = True
-    """RDS Proxy: keeps connections over a failover, and bounds how many the database has to hold."""
-    monitoring_seconds: Literal[0, 1, 5, 10, 15, 30, 60] = 60
-    """How often the operating system's figures are taken; 0: never."""
 
 
 class Polling(Section):
@@ -137,41 +107,6 @@ class Audit(Section):
     """Objects younger than this are not judged: time for the batch window and for two runs of the job."""
     concurrency: int = Field(2, ge=2, le=1000)
     """Hotels at once. Bounds the connections to PostgreSQL."""
-
-
-class Watch(Section):
-    """The function watch, which looks at what no event counts (``shared/pipeline/health.py``)."""
-
-    every_minutes: Literal[5, 10, 15, 30] = 5
-    """Its schedule; also how soon an alarm on one of its gauges can ring."""
-    raw_cycle_minutes: int = Field(120, ge=5, le=720)
-    """In how long each hotel's raw objects are looked at once: in half the time, S3 is asked twice as often."""
-
-    @property
-    def schedule(self) -> str:
-        # At the full minutes: the turns of the hotels are counted by the clock.
-        return f"cron(0/{self.every_minutes} * * * ? *)"
-
-
-_Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-_Endpoint = Annotated[str, Field(pattern=r"^https://\S+$")]
-
-
-class Observability(Section):
-    """Who is told what, and at which sizes. Nobody is, until somebody is named here."""
-
-    page: tuple[_Email | _Endpoint, ...] = ()
-    """Whom alarms wake: the ``https://`` address of an incident service, or e-mail addresses."""
-    mail: tuple[_Email | _Endpoint, ...] = ()
-    """Who reads warnings in the morning."""
-    runbook_url: str = "docs/runbook"
-    """Stands before an alarm's page in its description; such as ``https://git.example.com/pousada/docs/runbook``."""
-    traces: bool = True
-    """AWS X-Ray records a call a second of each function, and one in twenty of the others, at 5 USD a million."""
-    dashboards: bool = True
-    """Three of them. CloudWatch gives three to an account for nothing; more cost 3 USD a month each."""
-    lambda_concurrency: int = Field(1000, ge=10)
-    """The account's quota "Concurrent executions" in the region: the alarm rings at four fifths of it."""
 
 
 class HotelSecrets(Section):
