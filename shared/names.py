@@ -18,6 +18,8 @@ WRITER_LOGIN = "pousada_app"
 """Functions and job that store rows: a member of ``pousada_writer``."""
 AUDIT_LOGIN = "pousada_audit"
 """The daily audit: a member of ``pousada_auditor``, which reads."""
+API_STAGE = "v1"
+"""API Gateway's own stage of the webhooks' API: the first segment of its paths, and a dimension of its metrics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,17 @@ class Names:
     @staticmethod
     def dead_letters_of(queue: str) -> str:
         return f"{queue}-dead-letters"
+
+    # -- Edge and database ---------------------------------------------------------------------
+    @property
+    def webhook_api(self) -> str:
+        """The API, and the firewall before it."""
+        return self.named("webhooks")
+
+    @property
+    def database_instance(self) -> str:
+        """PostgreSQL's server; its subnets and its proxy are called the same."""
+        return self.named("database")
 
     # -- Compute -------------------------------------------------------------------------------
     def function(self, folder: str) -> str:

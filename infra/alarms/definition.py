@@ -12,7 +12,6 @@ Severity = Literal["page", "warn"]
 Missing = Literal["breaching", "notBreaching", "ignore"]
 
 OURS = "Pousada"
-API_STAGE = "v1"
 
 
 @dataclass(frozen=True, slots=True)

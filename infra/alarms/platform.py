@@ -60,7 +60,7 @@ def functions(config: StageConfig, names: Sequence[str]) -> tuple[Alarm, ...]:
 
 
 def database(config: StageConfig) -> tuple[Alarm, ...]:
-    instance = {"DBInstanceIdentifier": config.names.named("database")}
+    instance = {"DBInstanceIdentifier": config.names.database_instance}
     why = "RDS tells nothing of an instance that is away: apply-behind rings for that."
     return (
         Alarm(

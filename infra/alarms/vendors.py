@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from infra.alarms.definition import API_STAGE, Alarm, Metric, gauge, ours
+from infra.alarms.definition import Alarm, Metric, gauge, ours
 from infra.config import StageConfig
+from shared.names import API_STAGE
 
 _QUIET = "Nobody delivered anything: a quiet hour is no failure."
 _FOLLOWS = "syncing-troubled"
 
 
 def webhooks(config: StageConfig) -> tuple[Alarm, ...]:
-    api = {"ApiName": config.names.named("webhooks"), "Stage": API_STAGE}
+    api = {"ApiName": config.names.webhook_api, "Stage": API_STAGE}
     return (
         Alarm(
             name="webhook-slow",

@@ -20,7 +20,6 @@ from infra.config import StageConfig
 from infra.target import Target
 
 # Of the control plane what cannot be had again from anywhere: idempotency records are of a week's use.
-_TABLES = ("integrations", "sync-state", "hotel-secrets")
 # What AWS Backup calls a snapshot of RDS's that it makes.
 _SNAPSHOTS = "awsbackup:*"
 _MADE_BY_AWS = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
@@ -134,10 +133,12 @@ class Backups(Construct):
 
     # -- What there is ----------------------------------------------------------------------------
     def _tables(self, config: StageConfig) -> list[str]:
-        return [table(self, config.names.named(name)) for name in _TABLES]
+        names = config.names
+        tables = (names.integrations_table, names.sync_state_table, names.hotel_secrets_table)
+        return [table(self, name) for name in tables]
 
     def _database(self, config: StageConfig) -> str:
-        return self._rds("db", config.names.named("database"), config.region)
+        return self._rds("db", config.names.database_instance, config.region)
 
     def _rds(self, resource: str, name: str, region: str) -> str:
         return Stack.of(self).format_arn(

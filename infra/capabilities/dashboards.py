@@ -9,8 +9,9 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from infra.alarms.definition import API_STAGE, Metric, ours
+from infra.alarms.definition import Metric, ours
 from infra.config import StageConfig
+from shared.names import API_STAGE
 
 WIDTH = 24
 """Columns that CloudWatch's grid has."""
@@ -113,9 +114,9 @@ def _integrations(config: StageConfig) -> tuple[Row, ...]:
 
 def _performance(config: StageConfig, functions: Sequence[str]) -> tuple[Row, ...]:
     names = config.names
-    api = {"ApiName": names.named("webhooks"), "Stage": API_STAGE}
+    api = {"ApiName": names.webhook_api, "Stage": API_STAGE}
     percentiles = ("p50", "p95", "p99")
-    database = {"DBInstanceIdentifier": names.named("database")}
+    database = {"DBInstanceIdentifier": names.database_instance}
 
     def of_each_function(name: str, statistic: str) -> tuple[Metric, ...]:
         return tuple(Metric("AWS/Lambda", name, {"FunctionName": function}, statistic) for function in functions)

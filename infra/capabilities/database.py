@@ -15,7 +15,7 @@ from constructs import Construct
 
 from infra.capabilities.log import Log
 from infra.capabilities.network import DATABASE_PORT, PROXY_PORT, Network
-from infra.capabilities.permissions import acknowledge, allow, secrets, skip_check
+from infra.capabilities.permissions import acknowledge, allow, of_this_account, secrets, skip_check
 from infra.config import StageConfig
 from infra.target import Target
 from shared.names import AUDIT_LOGIN, DATABASE, WRITER_LOGIN, Names
@@ -70,7 +70,7 @@ class DatabaseServer(Construct):
         super().__init__(scope, id)
         self.key = DatabaseKey(self, "Key", config=config, target=target)
         settings = config.database
-        name = config.names.named("database")
+        name = config.names.database_instance
         self.instance = rds.DatabaseInstance(
             self,
             "Instance",
@@ -145,7 +145,7 @@ class DatabaseServer(Construct):
         return rds.SubnetGroup(
             self,
             "Subnets",
-            subnet_group_name=config.names.named("database"),
+            subnet_group_name=config.names.database_instance,
             description=f"Pousada {config.name}: no way in or out",
             vpc=network.vpc,
             vpc_subnets=ec2.SubnetSelection(subnet_group_name="isolated"),
@@ -159,7 +159,7 @@ class DatabaseServer(Construct):
 
     def _monitoring_role(self) -> iam.Role:
         """What AmazonRDSEnhancedMonitoringRole allows, on the one group that RDS writes."""
-        own = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        own = of_this_account(self)
         monitoring = iam.ServicePrincipal("monitoring.rds.amazonaws.com", conditions=own)
         role = iam.Role(self, "MonitoringRole", assumed_by=monitoring)
         actions = ("logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:CreateLogStream", "logs:PutLogEvents")
@@ -226,7 +226,7 @@ class IamDoor(Construct):
         proxy = rds.CfnDBProxy(
             self,
             "Proxy",
-            db_proxy_name=config.names.named("database"),
+            db_proxy_name=config.names.database_instance,
             engine_family="POSTGRESQL",
             default_auth_scheme="IAM_AUTH",
             require_tls=True,

@@ -16,7 +16,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.permissions import allow
+from infra.capabilities.permissions import allow, of_this_account
 from infra.config import AT_ONCE, Shift, StageConfig
 from infra.target import Target
 from shared.names import LIVE_ALIAS
@@ -100,7 +100,7 @@ class GradualShift(Construct):
         group.node.add_dependency(role.node.find_child("DefaultPolicy"))
 
     def _role(self, function: PousadaFunction) -> iam.Role:
-        mine = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        mine = of_this_account(self)
         trusted = iam.ServicePrincipal("codedeploy.amazonaws.com").with_conditions(mine)
         role = iam.Role(self, "Role", assumed_by=trusted)
         # By name: the alias waits for its deployment group, which waits for this policy.

@@ -49,7 +49,7 @@ class Firewall(Construct):
         acl = waf.CfnWebACL(
             self,
             "Acl",
-            name=config.names.named("webhooks"),
+            name=config.names.webhook_api,
             scope="REGIONAL",
             default_action=waf.CfnWebACL.DefaultActionProperty(allow={}),
             visibility_config=_metrics("webhooks"),

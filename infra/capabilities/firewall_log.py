@@ -10,6 +10,7 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_wafv2 as waf
 from constructs import Construct
 
+from infra.capabilities.permissions import of_this_account
 from infra.config import StageConfig
 
 # What a request says of who sends it and of whom it speaks. Bodies are in no log of the firewall.
@@ -60,7 +61,7 @@ class FirewallLog(Construct):
                 principals=[iam.ServicePrincipal("delivery.logs.amazonaws.com")],
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],
                 resources=[f"{self._destination(log)}:log-stream:*"],
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                conditions=of_this_account(self),
             )
         )
 

@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.capabilities.log import Log
+from infra.capabilities.permissions import of_this_account
 from infra.config import StageConfig
 
 Tier = Literal["public", "egress", "private", "isolated"]
@@ -165,7 +166,7 @@ class FlowLog(Construct):
     def __init__(self, scope: Construct, id: str, *, config: StageConfig, vpc: ec2.IVpc) -> None:
         super().__init__(scope, id)
         log = Log(self, "Log", name=f"/{config.prefix}/{config.name}/network", config=config)
-        own = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        own = of_this_account(self)
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("vpc-flow-logs.amazonaws.com", conditions=own))
         log.grant(role, "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams")
         ec2.CfnFlowLog(

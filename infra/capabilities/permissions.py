@@ -65,6 +65,11 @@ def _as_nag_writes(arn: Any) -> str:
             return str(arn)
 
 
+def of_this_account(scope: IConstruct) -> dict[str, dict[str, str]]:
+    """The condition that a service comes for this account, and is not sent by somebody else's."""
+    return {"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}}
+
+
 def objects(scope: IConstruct, bucket: str, keys: str = "*") -> str:
     """The ARN of the objects in ``bucket`` (a name) whose key matches ``keys``."""
     return Stack.of(scope).format_arn(service="s3", region="", account="", resource=bucket, resource_name=keys)

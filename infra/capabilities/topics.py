@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
+from infra.capabilities.permissions import of_this_account
 from infra.config import StageConfig
 from infra.target import Target
 
@@ -41,7 +41,7 @@ class Topics(Construct):
             principals=_telling(),
             actions=["kms:Decrypt", "kms:GenerateDataKey"],
             resources=["*"],
-            conditions=self._of_this_account(),
+            conditions=of_this_account(self),
         )
         self._key.add_to_resource_policy(statement)
 
@@ -53,15 +53,12 @@ class Topics(Construct):
                 principals=_telling(),
                 actions=["sns:Publish"],
                 resources=[topic.topic_arn],
-                conditions=self._of_this_account(),
+                conditions=of_this_account(self),
             )
         )
         for subscriber in subscribers:
             topic.add_subscription(_subscription(subscriber))
         return topic
-
-    def _of_this_account(self) -> dict[str, dict[str, str]]:
-        return {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
 
 
 def _telling() -> list[iam.IPrincipal]:

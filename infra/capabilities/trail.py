@@ -151,7 +151,7 @@ class Trail(Construct):
     def _selectors(self, config: StageConfig) -> list[_Selector]:
         names = config.names
         lake = [objects(self, bucket, "") for bucket in (names.raw_bucket, names.processed_bucket)]
-        secrets = table(self, names.named("hotel-secrets"))
+        secrets = table(self, names.hotel_secrets_table)
         selectors = [
             _data("lake", "AWS::S3::Object", _Field(field="resources.ARN", starts_with=lake)),
             _data("hotel-secrets", "AWS::DynamoDB::Table", _Field(field="resources.ARN", equal_to=[secrets])),

@@ -30,10 +30,8 @@ from infra.capabilities.permissions import (
 from infra.config import StageConfig
 from infra.target import Target
 from infra.webhook_config import VendorWebhooks
-from shared.names import Names
+from shared.names import API_STAGE, Names
 
-API_STAGE = "v1"
-_API = "webhooks"
 # Of the five seconds that vendors wait, what is ours.
 _SLOW_MS = 1_000
 _LOGGING_POLICY = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
@@ -114,7 +112,7 @@ class WebhookFunction(PousadaFunction):
         answers = cloudwatch.Metric(
             namespace="AWS/ApiGateway",
             metric_name="5XXError",
-            dimensions_map={"ApiName": names.named(_API), "Stage": API_STAGE},
+            dimensions_map={"ApiName": names.webhook_api, "Stage": API_STAGE},
             statistic="Sum",
             period=MINUTE,
         )
@@ -134,7 +132,7 @@ class WebhookApi(Construct):
 
     def __init__(self, scope: Construct, id: str, *, config: StageConfig, function: lambda_.IFunction) -> None:
         super().__init__(scope, id)
-        name = config.names.named(_API)
+        name = config.names.webhook_api
         log = Log(self, "AccessLog", name=f"/aws/apigateway/{name}", config=config)
         self.api = apigateway.RestApi(
             self,

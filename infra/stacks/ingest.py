@@ -12,11 +12,12 @@ from infra.capabilities.function import dependency_layer
 from infra.capabilities.network import Network
 from infra.capabilities.polling import Polling
 from infra.capabilities.rotation import Rotation
-from infra.capabilities.webhook_api import API_STAGE, WebhookApi, WebhookFunction
+from infra.capabilities.webhook_api import WebhookApi, WebhookFunction
 from infra.capabilities.webhook_domain import WebhookDomain
 from infra.config import StageConfig
 from infra.stacks.storage import StorageStack
 from infra.target import Target
+from shared.names import API_STAGE
 
 
 class IngestStack(Stack):
