@@ -77,13 +77,14 @@ rights and policies; a test walks PostgreSQL's catalogue for ways round them.
 
 | role | may | sees |
 | --- | --- | --- |
-| the owner, who migrates; locally functions and job too | everything | all rows, under no policy |
+| the owner, who migrates | everything | all rows, under no policy |
 | `pousada_writer` | read, insert, update; not delete | all rows |
 | `pousada_auditor` | read | all rows |
 | `pousada_reader` | read | the rows of its hotels, and its own lines in `reader_hotels` |
 
-On AWS the functions apply and etl and the Glue job log in as `pousada_app`, a member of `pousada_writer`, and the daily
-audit as `pousada_audit`, of `pousada_auditor`, by IAM and without a password ([network.md](network.md#postgresql)).
+The functions apply and etl and the Glue job log in as `pousada_app`, a member of `pousada_writer`, and the daily audit
+as `pousada_audit`, of `pousada_auditor`: on AWS by IAM and without a password ([network.md](network.md#postgresql)), on
+the local target by a secret for each.
 
 A reader is a login of its own in the group `pousada_reader`, made by
 [`scripts/pousada database reader add`](runbook.md#readers). Which hotels it sees stands in `hotel.reader_hotels`

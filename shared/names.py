@@ -18,6 +18,7 @@ WRITER_LOGIN = "pousada_app"
 """Functions and job that store rows: a member of ``pousada_writer``."""
 AUDIT_LOGIN = "pousada_audit"
 """The daily audit: a member of ``pousada_auditor``, which reads."""
+LOGINS = (WRITER_LOGIN, AUDIT_LOGIN)
 API_STAGE = "v1"
 """API Gateway's own stage of the webhooks' API: the first segment of its paths, and a dimension of its metrics."""
 
@@ -146,6 +147,10 @@ class Names:
     def database_secret(self) -> str:
         """JSON ``{host, port, dbname, username, password}``, as RDS writes it."""
         return f"{self.prefix}/{self.stage}/database"
+
+    def login_secret(self, login: str) -> str:
+        """As ``database_secret``, of a login of functions and job. Locally alone: RDS takes IAM's tokens."""
+        return f"{self.database_secret}/logins/{login}"
 
     def reader_secret(self, name: str) -> str:
         """As ``database_secret``, of the reader ``name``: sees the rows of its hotels alone."""

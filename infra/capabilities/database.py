@@ -18,7 +18,7 @@ from infra.capabilities.network import DATABASE_PORT, PROXY_PORT, Network
 from infra.capabilities.permissions import acknowledge, allow, of_this_account, secrets, skip_check
 from infra.config import StageConfig
 from infra.target import Target
-from shared.names import AUDIT_LOGIN, DATABASE, WRITER_LOGIN, Names
+from shared.names import DATABASE, LOGINS, Names
 
 OWNER = "pousada_owner"
 # The newest of the newest major that RDS Proxy is known to take. The tests run on 18, and use nothing that it brought.
@@ -182,16 +182,24 @@ class Door(Protocol):
 
 
 class SecretDoor:
-    """A PostgreSQL of somebody else's, whose address and one user stand in a secret (``Names.database_secret``)."""
+    """A PostgreSQL that is not ours to build: its address and a password for each login stand in a secret
+    (``Names.login_secret``), and the owner's in another."""
 
     def __init__(self, names: Names) -> None:
-        self._secret = names.database_secret
+        self._names = names
 
-    def address(self, _login: str) -> str:
-        return json.dumps({"secret": self._secret})
+    @property
+    def owner_address(self) -> str:
+        return _where_a_secret_says(self._names.database_secret)
 
-    def admit(self, role: iam.Role, _login: str) -> None:
-        allow(role, "secretsmanager:GetSecretValue", on=secrets(role, self._secret))
+    def admit_owner(self, role: iam.Role) -> None:
+        _may_read(role, self._names.database_secret)
+
+    def address(self, login: str) -> str:
+        return _where_a_secret_says(self._names.login_secret(login))
+
+    def admit(self, role: iam.Role, login: str) -> None:
+        _may_read(role, self._names.login_secret(login))
 
 
 class IamDoor(Construct):
@@ -221,7 +229,7 @@ class IamDoor(Construct):
 
     def _proxy(self, config: StageConfig, server: DatabaseServer, network: Network) -> rds.CfnDBProxy:
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("rds.amazonaws.com"))
-        logins = [_login(self, self._resource, login) for login in (WRITER_LOGIN, AUDIT_LOGIN)]
+        logins = [_login(self, self._resource, login) for login in LOGINS]
         allow(role, "rds-db:connect", on=logins)
         proxy = rds.CfnDBProxy(
             self,
@@ -256,6 +264,14 @@ class IamDoor(Construct):
         Tags.of(targets).remove("application")
         Tags.of(targets).remove("stage")
         return proxy
+
+
+def _where_a_secret_says(name: str) -> str:
+    return json.dumps({"secret": name})
+
+
+def _may_read(role: iam.Role, secret: str) -> None:
+    allow(role, "secretsmanager:GetSecretValue", on=secrets(role, secret))
 
 
 def _address(host: str, port: int, **how: str) -> str:

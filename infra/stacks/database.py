@@ -16,8 +16,6 @@ from infra.capabilities.network import Network
 from infra.config import StageConfig
 from infra.target import Target
 
-_OWNER = "owner"
-
 
 class DatabaseStack(Stack):
     """``door``: how functions and job come in; ``keys``: what its data are encrypted with. Output ``Owner``: the
@@ -43,7 +41,7 @@ class DatabaseStack(Stack):
         if network is None:
             door = SecretDoor(config.names)
             self.door: Door = door
-            migrations(database=door.address(_OWNER), admit=lambda role: door.admit(role, _OWNER))
+            migrations(database=door.owner_address, admit=door.admit_owner)
             return
         server = DatabaseServer(self, "Server", config=config, target=target, network=network)
         self.keys = [server.key]

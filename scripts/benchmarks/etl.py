@@ -25,6 +25,7 @@ from uuid import uuid4
 from scripts.benchmarks.pages import PROPERTY, onboard, pages
 from scripts.local.environment import ROOT
 from scripts.local.stack import LocalStack
+from shared.names import WRITER_LOGIN
 from shared.pipeline import manifest as manifests
 from shared.pipeline.raw_keys import page_key
 from shared.storage.raw_lake import RawLake
@@ -117,7 +118,7 @@ class _Bench:
             "PROCESSED_BUCKET": names.processed_bucket,
             "WORK_BUCKET": names.work_bucket,
             "INTEGRATIONS_TABLE": names.integrations_table,
-            "DATABASE": json.dumps({"secret": names.database_secret}),
+            "DATABASE": json.dumps({"secret": names.login_secret(WRITER_LOGIN)}),
             "POUSADA_SPARK_CORES": str(self._cores),
             "SMALL_BATCH_BYTES": "0",
         }

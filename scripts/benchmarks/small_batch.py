@@ -27,6 +27,7 @@ from scripts.local.environment import REGION, ROOT
 from scripts.local.stack import LocalStack
 from scripts.simulators.hostpms.bulk import reservations
 from shared.model.columns import TABLES
+from shared.names import WRITER_LOGIN
 from shared.pipeline.envelope import encode, encode_page
 from shared.pipeline.manifest import ObjectAddress, RawEvent, manifest_of
 from shared.pipeline.raw_keys import page_key, webhook_key
@@ -93,7 +94,7 @@ class _Bench:
             "PROCESSED_BUCKET": names.processed_bucket,
             "WORK_BUCKET": names.work_bucket,
             "INTEGRATIONS_TABLE": names.integrations_table,
-            "DATABASE": json.dumps({"secret": names.database_secret}),
+            "DATABASE": json.dumps({"secret": names.login_secret(WRITER_LOGIN)}),
             "SMALL_BATCH_BYTES": str(2**30),
             "GLUE_JOB": names.glue_job,
             "POWERTOOLS_TRACE_DISABLED": "true",

@@ -3,8 +3,9 @@
 Each pass takes the rows as the batch job's tasks do, one range of ids after another, on an embedded PostgreSQL with
 the tables and indexes as they are migrated:
 
-    copy        COPY straight into the indexed tables, of each id's newest row, without any guard: the limit
-    insert      the upsert, into empty tables
+    copy        COPY straight into the indexed tables, of each id's newest row, without any guard, as their owner: the
+                limit, for row-level security would forbid it
+    insert      the upsert, into empty tables, as the login of functions and job
     unchanged   the same rows again: nothing may be written
     updated     every row changed, and of a later moment
 """
@@ -21,6 +22,7 @@ from time import perf_counter
 
 import psycopg
 import pyarrow as pa
+from psycopg.conninfo import make_conninfo
 
 from glue_jobs.batch import CHUNK_LINES, divided, upsert_tables
 from scripts.benchmarks.pages import PROPERTY, pages
@@ -28,10 +30,12 @@ from scripts.local.embedded_postgres import EmbeddedPostgres
 from shared.model import arrow
 from shared.model.columns import TABLES
 from shared.model.mapping import MappingContext
+from shared.names import WRITER_LOGIN
 from shared.pipeline.by_column import map_chunks
 from shared.pipeline.envelope import lines
 from shared.pipeline.raw_keys import page_key
 from shared.storage import migrations
+from shared.storage.logins import put_logins
 from shared.storage.postgres import Database
 from shared.storage.unified_store import UnifiedStore
 from shared.storage.upsert import staged_columns
@@ -102,7 +106,7 @@ class _Server:
         """Each pass once, on empty tables; rows per second."""
         with psycopg.connect(self._fresh()) as connection:
             rates = {"copy": _rate(before, partial(_copy, connection))}
-        dsn = self._fresh()
+        dsn = self._as_writer(self._fresh())
         store = UnifiedStore(Database(lambda: dsn))
         upsert = partial(upsert_tables, store=store)
         for name, buckets in (("insert", before), ("unchanged", before), ("updated", after)):
@@ -117,6 +121,10 @@ class _Server:
             connection.execute(f"CREATE DATABASE {name}")
         migrations.upgrade(self._server.dsn_of(name))
         return self._server.dsn_of(name)
+
+    def _as_writer(self, dsn: str) -> str:
+        put_logins(dsn)
+        return make_conninfo(dsn, user=WRITER_LOGIN, password=self._server.secret_of(WRITER_LOGIN)["password"])
 
 
 def _copy(connection: psycopg.Connection, rows: Rows) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 from scripts.local import environment, processes
 from scripts.local.processes import Command
 from shared.errors import Misconfigured
-from shared.names import Names
 
 CDK = environment.ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 SECONDS = 600.0
@@ -47,10 +46,9 @@ def _cdk(what: str, arguments: Sequence[str], variables: Mapping[str, str], fold
         raise Misconfigured(message, fix=f"see {running.log}")
 
 
-def store_database_secret(names: Names, secret: Mapping[str, Any], secrets_manager: Any) -> None:
-    """Stores the database's credentials where the functions and the job look for them."""
+def store_secret(name: str, secret: Mapping[str, Any], secrets_manager: Any) -> None:
     text = json.dumps(dict(secret))
     try:
-        secrets_manager.create_secret(Name=names.database_secret, SecretString=text)
+        secrets_manager.create_secret(Name=name, SecretString=text)
     except secrets_manager.exceptions.ResourceExistsException:
-        secrets_manager.put_secret_value(SecretId=names.database_secret, SecretString=text)
+        secrets_manager.put_secret_value(SecretId=name, SecretString=text)

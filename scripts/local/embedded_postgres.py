@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from scripts.local import environment, processes, unprivileged
 from scripts.local.processes import Command, Supervised
@@ -73,13 +74,25 @@ class EmbeddedPostgres:
 
     @property
     def secret(self) -> dict[str, str | int]:
+        """The owner's."""
+        return self._secret(USER, self.password)
+
+    def secret_of(self, login: str) -> dict[str, str | int]:
+        """The secret of a login that migrations made, which gets a new password with it."""
+        password = secrets.token_urlsafe(18)
+        with psycopg.connect(self.dsn) as connection:
+            command = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(login), sql.Literal(password))
+            connection.execute(command)
+        return self._secret(login, password)
+
+    def _secret(self, user: str, password: str) -> dict[str, str | int]:
         """As RDS writes it to Secrets Manager, and that this server speaks no TLS."""
         return {
             "host": "127.0.0.1",
             "port": self.port,
             "dbname": DATABASE,
-            "username": USER,
-            "password": self.password,
+            "username": user,
+            "password": password,
             "sslmode": "disable",
         }
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from scripts.local.embedded_aws import EmbeddedAws
 from scripts.local.embedded_postgres import EmbeddedPostgres
 from scripts.local.processes import Command, Supervised
 from shared.errors import Misconfigured
-from shared.names import Names
+from shared.names import LOGINS, Names
 
 STAGE = "local"
 _LOCK = "lock"
@@ -104,17 +104,28 @@ class LocalStack:
             deployment.bootstrap(self.environment, self.folder)
         with self._timed("deploy"):
             # Before: the deployment runs the migrations, by a function that looks for the database there.
-            self._store_database_secret()
+            self._store_owner()
             deployment.deploy(STAGE, self.environment, self.folder)
+            self._store_logins()
 
     def open_database_again(self) -> None:
-        """After PostgreSQL died: its cluster is opened again, at another port, which the secret then tells."""
+        """After PostgreSQL died: its cluster is opened again, at another port, which the secrets then tell."""
         self._postgres.stop()
         self._postgres.start()
-        self._store_database_secret()
+        self._store_owner()
+        if self._deploy:
+            self._store_logins()
 
-    def _store_database_secret(self) -> None:
-        deployment.store_database_secret(self.names, self._postgres.secret, self.client("secretsmanager"))
+    def _store_owner(self) -> None:
+        self._store(self.names.database_secret, self._postgres.secret)
+
+    def _store_logins(self) -> None:
+        """The migrations made them, without a password."""
+        for login in LOGINS:
+            self._store(self.names.login_secret(login), self._postgres.secret_of(login))
+
+    def _store(self, name: str, secret: Mapping[str, str | int]) -> None:
+        deployment.store_secret(name, secret, self.client("secretsmanager"))
 
     def run(self, command: Command) -> Supervised:
         """Starts one more process that shares the target's life (a vendor's simulator)."""

@@ -11,6 +11,7 @@ import psycopg
 from scripts.cli.queues import Queue
 from scripts.local import processes
 from scripts.local.stack import LocalStack
+from shared.names import WRITER_LOGIN
 from tests.e2e.hotels import Hotel
 from tests.e2e.logs import log_lines
 from tests.e2e.waiting import eventually, until_applied
@@ -23,8 +24,8 @@ REDELIVERY_SECONDS = 4
 
 @contextmanager
 def database_out_of_reach(local: LocalStack) -> Iterator[None]:
-    """Nothing answers where the secret leads, and the connections there are break."""
-    secrets, name = local.client("secretsmanager"), local.names.database_secret
+    """Nothing answers where the secret of the live path leads, and the connections there are break."""
+    secrets, name = local.client("secretsmanager"), local.names.login_secret(WRITER_LOGIN)
     right = secrets.get_secret_value(SecretId=name)["SecretString"]
     wrong = json.loads(right) | {"port": processes.free_port()}
     secrets.put_secret_value(SecretId=name, SecretString=json.dumps(wrong))

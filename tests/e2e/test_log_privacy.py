@@ -15,7 +15,7 @@ import pytest
 from scripts.local.stack import LocalStack
 from scripts.simulators.hostpms import Faults, World, running, truth_of
 from shared.hotel_secrets import WebhookSecret
-from shared.names import webhook_secret_name
+from shared.names import LOGINS, webhook_secret_name
 from shared.storage.secret_stores import SecretTable
 from shared.storage.secrets import Secrets
 from tests.e2e.hotels import VENDOR, Hotel
@@ -97,13 +97,13 @@ def webhook_secret(local: LocalStack) -> str:
 
 def secrets_of(hotel: SimulatedHotel) -> set[str]:
     local = hotel.local
-    database = json.loads(
-        local.client("secretsmanager").get_secret_value(SecretId=local.names.database_secret)["SecretString"]
-    )
+    vault = local.client("secretsmanager")
+    names = (local.names.database_secret, *map(local.names.login_secret, LOGINS))
+    passwords = {json.loads(vault.get_secret_value(SecretId=name)["SecretString"])["password"] for name in names}
     state = hotel.local_table(local.names.sync_state_table)
     token = state.get_item(Key={"pk": f"{VENDOR}#{PROPERTY}", "sk": "token"})["Item"]["value"]
     client = hotel.pms.world.credentials(PROPERTY)
-    return {webhook_secret(local), database["password"], str(token), client.client_secret}
+    return {webhook_secret(local), str(token), client.client_secret} | passwords
 
 
 def found_in_the_logs(local: LocalStack, what: set[str]) -> set[str]:

@@ -12,18 +12,19 @@ from tests.infra.policies import ACCOUNT, Policies, Statement
 from tests.infra.simulator import covers, may, overlap
 
 OWNER = "owner"
+_WRITER, _AUDITOR = "database/logins/pousada_app", "database/logins/pousada_audit"
 SERVES: Mapping[str, frozenset[str]] = {
     "function webhook": frozenset({"webhook-secret"}),
     "function poller": frozenset({"oauth-credentials"}),
     "function rotate": frozenset({"webhook-secret", "oauth-credentials"}),
-    "function apply": frozenset({"database"}),
-    "function etl": frozenset({"database"}),
-    "function audit": frozenset({"database"}),
-    "job etl": frozenset({"database"}),
+    "function apply": frozenset({_WRITER}),
+    "function etl": frozenset({_WRITER}),
+    "function audit": frozenset({_AUDITOR}),
+    "job etl": frozenset({_WRITER}),
     "function migrate": frozenset({"database", OWNER}),
 }
-"""Who may read secrets → of which kinds. A hotel's kinds stand at the end of its secrets' names (shared/names.py); the
-owner's is the one that RDS itself makes and rotates.
+"""Who may read secrets → of which kinds. A hotel's kinds stand at the end of its secrets' names (shared/names.py);
+``OWNER`` is the one that RDS itself makes and rotates.
 """
 
 BACKS_UP = "backupselection "

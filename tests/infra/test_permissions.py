@@ -43,11 +43,11 @@ WHO_LOGS_IN = {
 }
 
 
-@pytest.mark.parametrize("role", WHO_LOGS_IN)
-def test_on_the_local_target_the_database_s_secret_is_read_by_who_logs_in(local: Synthesised, role: str):
+@pytest.mark.parametrize(("role", "login"), WHO_LOGS_IN.items())
+def test_on_the_local_target_a_login_s_secret_is_read_by_who_logs_in_as_it(local: Synthesised, role: str, login: str):
+    name = local.config.names.login_secret(login)
     resources = _resources(local, role, "secretsmanager:GetSecretValue")
-    assert resources
-    assert all(f":secret:{local.config.names.database_secret}" in resource for resource in resources)
+    assert [resource.partition(":secret:")[2].rstrip('"]}') for resource in resources] == [name, f"{name}-??????"]
 
 
 @pytest.mark.parametrize(("role", "login"), WHO_LOGS_IN.items())
