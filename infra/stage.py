@@ -11,13 +11,12 @@ governance       trail, budget, backups; the same
 
 from __future__ import annotations
 
-from typing import Any
-
 import aws_cdk as cdk
 from constructs import Construct
 
 from infra.capabilities.log import encrypt_logs
 from infra.config import StageConfig, parse, select
+from infra.foundation import Foundation
 from infra.local_target import local_target
 from infra.stacks.database import DatabaseStack
 from infra.stacks.governance import GovernanceStack
@@ -47,14 +46,14 @@ class PousadaStage(cdk.Stage):
         protected = {"termination_protection": target.deletion_protection}
         self.storage = StorageStack(self, "storage", config=config, target=target, **protected)
         network = NetworkStack(self, "network", config=config, **protected).network if target.network else None
-        database = DatabaseStack(self, "database", config=config, target=target, network=network, **protected)
-        built_on: dict[str, Any] = {"config": config, "target": target, "storage": self.storage, "network": network}
-        self.ingest = IngestStack(self, "ingest", **built_on)
-        self.transform = TransformStack(self, "transform", door=database.door, **built_on)
+        foundation = Foundation(config, target, network, self.storage.key, self.storage.secrets.key)
+        database = DatabaseStack(self, "database", foundation=foundation, **protected)
+        self.ingest = IngestStack(self, "ingest", foundation=foundation)
+        self.transform = TransformStack(self, "transform", foundation=foundation, door=database.door)
         # Functions come after the tables that they write, and go before them.
         self.transform.add_stack_dependency(database)
         # It has an alarm for every function and every dead-letter queue that there is by then.
-        self.observability = ObservabilityStack(self, "observability", **built_on)
+        self.observability = ObservabilityStack(self, "observability", foundation=foundation)
         if target.governance:
             told = self.observability.topics.mail
             keys = [self.storage.key, self.storage.secrets.key, *database.keys]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from aws_cdk import Duration
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.network import Network
 from infra.capabilities.permissions import allow, may_use_key, objects
 from infra.capabilities.queues import WorkQueue
 from infra.capabilities.raw_events import EVERY_OBJECT, RawEvents
-from infra.config import StageConfig
+from infra.foundation import Foundation
 
 _TIMEOUT = Duration.minutes(1)
 # Few hands, so that each comes away with a large batch: Lambda starts with five and shares the queue out among them.
@@ -20,18 +17,9 @@ _CONCURRENCY = 2
 
 
 class Manifests(Construct):
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        config: StageConfig,
-        network: Network | None,
-        key: kms.IKey,
-        layer: lambda_.LayerVersion | None,
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, foundation: Foundation) -> None:
         super().__init__(scope, id)
-        names = config.names
+        config, names = foundation.config, foundation.names
         window = Duration.seconds(config.batches.window_seconds)
         self.work = WorkQueue(self, "Work", name=names.batch_queue, consumer_timeout=_TIMEOUT, window=window)
         RawEvents(
@@ -41,9 +29,7 @@ class Manifests(Construct):
             self,
             "Manifest",
             folder="manifest",
-            config=config,
-            network=network,
-            layer=layer,
+            foundation=foundation,
             timeout=_TIMEOUT,
             memory_mib=512,
             environment={"WORK_BUCKET": names.work_bucket},
@@ -54,7 +40,7 @@ class Manifests(Construct):
             window=window,
             concurrency=_CONCURRENCY,
         )
-        may_use_key(self.manifest.role, key, config)
+        may_use_key(self.manifest.role, foundation.key, config)
         allow(
             self.manifest.role,
             "s3:PutObject",

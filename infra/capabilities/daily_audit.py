@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 
 from aws_cdk import Duration
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.database import Door
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.network import Network
 from infra.capabilities.permissions import (
     allow,
     bucket,
@@ -22,8 +19,7 @@ from infra.capabilities.permissions import (
 )
 from infra.capabilities.queues import WorkQueue
 from infra.capabilities.schedule import add_schedule
-from infra.config import StageConfig
-from infra.target import Target
+from infra.foundation import Foundation
 from shared.names import AUDIT_LOGIN
 
 _TIMEOUT = Duration.minutes(5)
@@ -39,31 +35,23 @@ class DailyAudit(Construct):
         scope: Construct,
         id: str,
         *,
-        config: StageConfig,
-        target: Target,
-        network: Network | None,
+        foundation: Foundation,
         door: Door,
-        key: kms.IKey,
-        layer: lambda_.LayerVersion | None,
     ) -> None:
         super().__init__(scope, id)
-        self.work = WorkQueue(self, "Work", name=config.names.audit_queue, consumer_timeout=_TIMEOUT)
-        self.audit = self._audit(config, network, door, layer)
-        self._grant(config, key)
+        self.work = WorkQueue(self, "Work", name=foundation.names.audit_queue, consumer_timeout=_TIMEOUT)
+        self.audit = self._audit(foundation, door)
+        self._grant(foundation)
         door.admit(self.audit.role, AUDIT_LOGIN)
-        self._schedule(config, target)
+        self._schedule(foundation)
 
-    def _audit(
-        self, config: StageConfig, network: Network | None, door: Door, layer: lambda_.LayerVersion | None
-    ) -> PousadaFunction:
-        names = config.names
+    def _audit(self, foundation: Foundation, door: Door) -> PousadaFunction:
+        names, how = foundation.names, foundation.config.audit
         audit = PousadaFunction(
             self,
             "Audit",
             folder="audit",
-            config=config,
-            network=network,
-            layer=layer,
+            foundation=foundation,
             timeout=_TIMEOUT,
             memory_mib=1024,
             environment={
@@ -72,18 +60,18 @@ class DailyAudit(Construct):
                 "INTEGRATIONS_TABLE": names.integrations_table,
                 "DATABASE": door.address(AUDIT_LOGIN),
                 "AUDIT_QUEUE_URL": self.work.queue.queue_url,
-                "AUDIT_DAYS": str(config.audit.days),
-                "AUDIT_GRACE_HOURS": str(config.audit.grace_hours),
+                "AUDIT_DAYS": str(how.days),
+                "AUDIT_GRACE_HOURS": str(how.grace_hours),
             },
             continues_itself=True,
         )
-        audit.consume(self.work.queue, batch_size=1, concurrency=config.audit.concurrency)
+        audit.consume(self.work.queue, batch_size=1, concurrency=how.concurrency)
         return audit
 
-    def _grant(self, config: StageConfig, key: kms.IKey) -> None:
-        role, names = self.audit.role, config.names
-        may_read_with_key(role, key, config)
-        may_read_raw(role, config)
+    def _grant(self, foundation: Foundation) -> None:
+        role, names = self.audit.role, foundation.names
+        may_read_with_key(role, foundation.key, foundation.config)
+        may_read_raw(role, foundation.config)
         manifests = {"StringLike": {"s3:prefix": "manifests/*"}}
         allow(role, "s3:ListBucket", on=[bucket(self, names.work_bucket)], conditions=manifests)
         why = "Every batch has a manifest of its own."
@@ -92,16 +80,15 @@ class DailyAudit(Construct):
         # The hotels' orders, and the continuation of one that does not fit into the time limit.
         allow(role, "sqs:SendMessage", on=[self.work.queue.queue_arn])
 
-    def _schedule(self, config: StageConfig, target: Target) -> None:
+    def _schedule(self, foundation: Foundation) -> None:
         # To the queue, not to the function: what fails there is tried again, and is a dead letter in the end.
         add_schedule(
             self,
             "Daily",
-            config=config,
-            target=target,
+            foundation=foundation,
             name="audit",
             group="audits",
-            expression=config.audit.schedule,
+            expression=foundation.config.audit.schedule,
             description="Accounts for every hotel's raw records",
             action="sqs:SendMessage",
             arn=self.work.queue.queue_arn,

@@ -18,7 +18,7 @@ from constructs import Construct
 from infra.capabilities.function import PousadaFunction
 from infra.capabilities.permissions import allow, of_this_account
 from infra.config import AT_ONCE, Shift, StageConfig
-from infra.target import Target
+from infra.foundation import Foundation
 from shared.names import LIVE_ALIAS
 
 MINUTE = Duration.minutes(1)
@@ -37,10 +37,10 @@ class Symptom:
 
 
 class GradualShift(Construct):
-    """How the alias of ``function``, of ``lambdas/<folder>/``, moves; ``AllAtOnce`` leaves it to CloudFormation.
+    """How the alias of ``function`` moves; ``AllAtOnce`` leaves it to CloudFormation.
 
     That the function fails is a symptom of each; ``symptoms`` are those of this one besides. The alarms are named
-    ``{prefix}-{stage}-rollback-{folder}-{symptom}``.
+    ``{prefix}-{stage}-rollback-{function}-{symptom}``.
     """
 
     def __init__(
@@ -48,9 +48,7 @@ class GradualShift(Construct):
         scope: Construct,
         id: str,
         *,
-        folder: str,
-        config: StageConfig,
-        target: Target,
+        foundation: Foundation,
         function: PousadaFunction,
         shift: Shift,
         symptoms: Sequence[Symptom] = (),
@@ -58,8 +56,9 @@ class GradualShift(Construct):
         super().__init__(scope, id)
         if shift == AT_ONCE:
             return
+        config, folder = foundation.config, function.folder
         alarms = [self._alarm(folder, config, symptom) for symptom in (_errors(function), *symptoms)]
-        if target.gradual_shift:
+        if foundation.target.gradual_shift:
             self._deploy_by(shift, config.names.function(folder), function, alarms)
 
     def _alarm(self, folder: str, config: StageConfig, symptom: Symptom) -> cloudwatch.Alarm:

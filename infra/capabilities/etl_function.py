@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_glue as glue
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.database import Door
 from infra.capabilities.etl_job import may_store_batches
-from infra.capabilities.function import PousadaFunction, arrow_layer
-from infra.capabilities.network import Network
+from infra.capabilities.function import PousadaFunction
 from infra.capabilities.permissions import allow
 from infra.capabilities.queues import DeadLetterQueue
 from infra.capabilities.schedule import add_schedule
-from infra.config import StageConfig
-from infra.target import Target
+from infra.foundation import Foundation
+from infra.packages import ARROW
 from shared.names import WRITER_LOGIN
 
 # The longest that Lambda has: what takes longer is the Glue job's.
@@ -33,49 +30,35 @@ class EtlFunction(Construct):
         scope: Construct,
         id: str,
         *,
-        config: StageConfig,
-        target: Target,
-        network: Network | None,
+        foundation: Foundation,
         door: Door,
-        key: kms.IKey,
-        layer: lambda_.LayerVersion | None,
         job: glue.CfnJob,
     ) -> None:
         super().__init__(scope, id)
-        self.etl = self._function(config, network, door, layer, job)
-        may_store_batches(self.etl.role, config, key, door)
-        arn = Stack.of(self).format_arn(service="glue", resource="job", resource_name=config.names.glue_job)
+        self.etl = self._function(foundation, door, job)
+        may_store_batches(self.etl.role, foundation, door)
+        arn = Stack.of(self).format_arn(service="glue", resource="job", resource_name=foundation.names.glue_job)
         allow(self.etl.role, "glue:GetJobRuns", "glue:StartJobRun", on=[arn])
         add_schedule(
             self,
             "Hourly",
-            config=config,
-            target=target,
+            foundation=foundation,
             name="etl",
             group="etl",
-            expression=config.etl.schedule,
+            expression=foundation.config.etl.schedule,
             description="Pending manifests to PostgreSQL and Parquet",
             action="lambda:InvokeFunction",
             arn=self.etl.alias.function_arn,
         )
 
-    def _function(
-        self,
-        config: StageConfig,
-        network: Network | None,
-        door: Door,
-        layer: lambda_.LayerVersion | None,
-        job: glue.CfnJob,
-    ) -> PousadaFunction:
-        names = config.names
+    def _function(self, foundation: Foundation, door: Door, job: glue.CfnJob) -> PousadaFunction:
+        names = foundation.names
         return PousadaFunction(
             self,
             "Function",
             folder="etl",
-            config=config,
-            network=network,
-            layer=layer,
-            more_layers=[arrow_layer(Stack.of(self))] if layer else [],
+            foundation=foundation,
+            more_packages=[ARROW],
             more_code=["glue_jobs"],
             timeout=_TIMEOUT,
             memory_mib=_MEMORY_MIB,
@@ -87,7 +70,7 @@ class EtlFunction(Construct):
                 "WORK_BUCKET": names.work_bucket,
                 "INTEGRATIONS_TABLE": names.integrations_table,
                 "DATABASE": door.address(WRITER_LOGIN),
-                "SMALL_BATCH_BYTES": str(config.etl.small_batch_bytes),
+                "SMALL_BATCH_BYTES": str(foundation.config.etl.small_batch_bytes),
                 "GLUE_JOB": job.ref,
             },
             # The scheduler does not wait for the answer; what fails three times would be gone.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from aws_cdk import IgnoreMode, Stack
 from aws_cdk import aws_glue as glue
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
@@ -21,10 +20,9 @@ from infra.capabilities.permissions import (
     objects,
     table,
 )
-from infra.config import StageConfig
+from infra.foundation import Foundation
 from infra.packages import WHEELS
 from infra.paths import ROOT
-from infra.target import Target
 from shared.names import WRITER_LOGIN
 
 _GLUE_VERSION = "5.1"
@@ -38,14 +36,12 @@ class EtlJob(Construct):
         scope: Construct,
         id: str,
         *,
-        config: StageConfig,
-        target: Target,
-        network: Network | None,
+        foundation: Foundation,
         door: Door,
-        key: kms.IKey,
     ) -> None:
         super().__init__(scope, id)
-        self._config, self._target, self._key, self._door = config, target, key, door
+        config, target, network = foundation.config, foundation.target, foundation.network
+        self._config, self._target, self._key, self._door = config, target, foundation.key, door
         self._script = s3_assets.Asset(self, "Script", path=str(ROOT / "glue_jobs" / "etl.py"))
         self._modules = _modules(self)
         self.role = iam.Role(
@@ -57,7 +53,7 @@ class EtlJob(Construct):
         security = self._security_configuration() if target.job_security else None
         connections = self._connections(network) if network else []
         self.job = self._job(security, connections)
-        self._grant()
+        self._grant(foundation)
 
     def _job(self, security: glue.CfnSecurityConfiguration | None, connections: list[str]) -> glue.CfnJob:
         etl = self._config.etl
@@ -163,9 +159,9 @@ class EtlJob(Construct):
     def _log_prefix(self) -> str:
         return f"/{self._config.prefix}/{self._config.name}/glue"
 
-    def _grant(self) -> None:
+    def _grant(self, foundation: Foundation) -> None:
         role = self.role
-        may_store_batches(role, self._config, self._key, self._door)
+        may_store_batches(role, foundation, self._door)
         for asset in (self._script, self._modules):
             allow(role, "s3:GetObject", on=[objects(self, asset.s3_bucket_name, asset.s3_object_key)])
         allow(
@@ -188,10 +184,10 @@ def _modules(scope: Construct) -> s3_assets.Asset:
     )
 
 
-def may_store_batches(role: iam.Role, config: StageConfig, key: kms.IKey, door: Door) -> None:
+def may_store_batches(role: iam.Role, foundation: Foundation, door: Door) -> None:
     """What ``glue_jobs.etl`` reads and writes, whoever runs it."""
-    names = config.names
-    may_use_key(role, key, config)
+    config, names = foundation.config, foundation.names
+    may_use_key(role, foundation.key, config)
     may_read_raw(role, config)
     door.admit(role, WRITER_LOGIN)
     allow(role, "dynamodb:Scan", on=[table(role, names.integrations_table)])

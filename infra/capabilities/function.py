@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from aws_cdk import Duration, IgnoreMode, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -13,9 +14,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.capabilities.log import Log
-from infra.capabilities.network import Network
 from infra.capabilities.permissions import acknowledge, may_have_interfaces, skip_check
-from infra.config import StageConfig
+from infra.foundation import Foundation
 from infra.packages import ARROW, LAYER, MIGRATIONS, PackageArchive
 from infra.paths import ROOT
 from shared.names import LIVE_ALIAS
@@ -46,27 +46,22 @@ def code_of(folder: str, *packages: str) -> lambda_.Code:
     )
 
 
-def dependency_layer(stack: Stack) -> lambda_.LayerVersion:
-    """The functions' third-party packages: one layer for all functions of a stack."""
-    return _layer(stack, LAYER, "Dependencies", "LayerAssets")
+_LAYERS = {LAYER: "Dependencies", ARROW: "Arrow", MIGRATIONS: "MigrationPackages"}
+_ASSETS = {LAYER: "LayerAssets", ARROW: "ArrowAssets", MIGRATIONS: "MigrationAssets"}
 
 
-def arrow_layer(stack: Stack) -> lambda_.LayerVersion:
-    """Arrow and NumPy, four times as large as all else together: for the one function that needs them."""
-    return _layer(stack, ARROW, "Arrow", "ArrowAssets")
+def layer_of(archive: PackageArchive, stack: Stack) -> lambda_.LayerVersion:
+    """Third-party packages: one layer for all functions of a stack that need them."""
+    made = stack.node.try_find_child(_LAYERS[archive])
+    return cast(lambda_.LayerVersion, made) if made else _layer(archive, stack)
 
 
-def migrations_layer(stack: Stack) -> lambda_.LayerVersion:
-    """alembic and SQLAlchemy, for the function that runs the migrations."""
-    return _layer(stack, MIGRATIONS, "MigrationPackages", "MigrationAssets")
-
-
-def _layer(stack: Stack, archive: PackageArchive, id: str, assets_id: str) -> lambda_.LayerVersion:
+def _layer(archive: PackageArchive, stack: Stack) -> lambda_.LayerVersion:
     published = archive.publish_with(stack)
-    assets = s3.Bucket.from_bucket_name(stack, assets_id, published.bucket_name)
+    assets = s3.Bucket.from_bucket_name(stack, _ASSETS[archive], published.bucket_name)
     return lambda_.LayerVersion(
         stack,
-        id,
+        _LAYERS[archive],
         code=lambda_.Code.from_bucket(assets, published.object_key),
         compatible_runtimes=[RUNTIME],
         compatible_architectures=[lambda_.Architecture.ARM_64],
@@ -88,29 +83,30 @@ class PousadaFunction(Construct):
         id: str,
         *,
         folder: str,
-        config: StageConfig,
-        network: Network | None,
-        layer: lambda_.LayerVersion | None,
+        foundation: Foundation,
         timeout: Duration,
         memory_mib: int,
         environment: Mapping[str, str],
         dead_letter_queue: sqs.Queue | None = None,
         continues_itself: bool = False,
-        more_layers: Sequence[lambda_.LayerVersion] = (),
+        more_packages: Sequence[PackageArchive] = (),
         more_code: Sequence[str] = (),
         at_once: int | None = None,
         no_dead_letters: str = _WAITED_FOR,
     ) -> None:
-        """``network``: it runs at its place there (``network.PLACES``). ``more_code``: packages of the repository
-        besides its own folder and ``shared/``. ``at_once``: how many of it may run at a time, where that is not to be
-        left to what calls it. ``no_dead_letters``: why it needs no ``dead_letter_queue``, where it has none."""
+        """In a network it runs at its place there (``network.PLACES``). ``more_packages``: besides those that all
+        functions have. ``more_code``: packages of the repository besides its own folder and ``shared/``. ``at_once``:
+        how many of it may run at a time, where that is not to be left to what calls it. ``no_dead_letters``: why it
+        needs no ``dead_letter_queue``, where it has none."""
         super().__init__(scope, id)
+        config, network = foundation.config, foundation.network
         name = config.names.function(folder)
-        self.timeout = timeout
+        self.folder, self.timeout = folder, timeout
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log = Log(self, "Log", name=f"/aws/lambda/{name}", config=config)
         log.grant_write(self.role)
         place = network.place_of(folder) if network else None
+        packages = foundation.target.packages
         self.function = lambda_.Function(
             self,
             "Function",
@@ -119,7 +115,7 @@ class PousadaFunction(Construct):
             architecture=lambda_.Architecture.ARM_64,
             code=code_of(folder, *more_code),
             handler=f"lambdas.{folder}.handler.handle",
-            layers=[*([layer] if layer else []), *more_layers],
+            layers=[layer_of(archive, Stack.of(self)) for archive in (LAYER, *more_packages)] if packages else None,
             role=self.role,
             timeout=timeout,
             memory_size=memory_mib,

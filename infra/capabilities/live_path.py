@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from aws_cdk import Duration
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.database import Door
 from infra.capabilities.deployment import GradualShift
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.network import Network
 from infra.capabilities.permissions import allow, may_read_raw, may_read_with_key, table
 from infra.capabilities.queues import WorkQueue
 from infra.capabilities.raw_events import DELIVERIES_AND_SMALL_PAGES, RawEvents
-from infra.config import StageConfig
-from infra.target import Target
+from infra.foundation import Foundation
 from shared.names import WRITER_LOGIN
 
 
@@ -25,15 +21,11 @@ class LivePath(Construct):
         scope: Construct,
         id: str,
         *,
-        config: StageConfig,
-        target: Target,
-        network: Network | None,
+        foundation: Foundation,
         door: Door,
-        key: kms.IKey,
-        layer: lambda_.LayerVersion | None,
     ) -> None:
         super().__init__(scope, id)
-        names, live = config.names, config.live
+        config, names, live = foundation.config, foundation.names, foundation.config.live
         timeout, window = Duration.seconds(live.timeout_seconds), Duration.seconds(live.window_seconds)
         self.work = WorkQueue(self, "Work", name=names.live_queue, consumer_timeout=timeout, window=window)
         RawEvents(
@@ -48,9 +40,7 @@ class LivePath(Construct):
             self,
             "Apply",
             folder="apply",
-            config=config,
-            network=network,
-            layer=layer,
+            foundation=foundation,
             timeout=timeout,
             memory_mib=1024,
             environment={
@@ -65,16 +55,14 @@ class LivePath(Construct):
             window=window,
             concurrency=live.concurrency,
         )
-        may_read_with_key(self.apply.role, key, config)
+        may_read_with_key(self.apply.role, foundation.key, config)
         may_read_raw(self.apply.role, config)
         allow(self.apply.role, "dynamodb:GetItem", on=[table(self, names.integrations_table)])
         door.admit(self.apply.role, WRITER_LOGIN)
         GradualShift(
             self,
             "Shift",
-            folder="apply",
-            config=config,
-            target=target,
+            foundation=foundation,
             function=self.apply,
             shift=config.deployment.apply,
         )

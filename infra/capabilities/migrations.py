@@ -6,14 +6,13 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from aws_cdk import CustomResource, Duration, Stack
+from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.capabilities.function import PousadaFunction, migrations_layer
-from infra.capabilities.network import Network
-from infra.config import StageConfig
+from infra.capabilities.function import PousadaFunction
+from infra.foundation import Foundation
+from infra.packages import MIGRATIONS
 from infra.paths import ROOT
 
 # The longest that Lambda has, and one more try of Lambda's own.
@@ -28,9 +27,7 @@ class Migrations(Construct):
         scope: Construct,
         id: str,
         *,
-        config: StageConfig,
-        network: Network | None,
-        layer: lambda_.LayerVersion | None,
+        foundation: Foundation,
         database: str,
         admit: Callable[[iam.Role], None],
     ) -> None:
@@ -40,10 +37,8 @@ class Migrations(Construct):
             self,
             "Migrate",
             folder="migrate",
-            config=config,
-            network=network,
-            layer=layer,
-            more_layers=[migrations_layer(Stack.of(self))] if layer else [],
+            foundation=foundation,
+            more_packages=[MIGRATIONS],
             timeout=_TIMEOUT,
             memory_mib=512,
             environment={"DATABASE": database},

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from aws_cdk import Duration
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.network import Network
 from infra.capabilities.permissions import (
     allow,
     may_put_raw,
@@ -19,8 +16,7 @@ from infra.capabilities.permissions import (
 )
 from infra.capabilities.queues import DeadLetterQueue, WorkQueue
 from infra.capabilities.schedule import add_schedule
-from infra.config import StageConfig
-from infra.target import Target
+from infra.foundation import Foundation
 
 _POLLER_TIMEOUT = Duration.minutes(5)
 
@@ -33,30 +29,22 @@ class Polling(Construct):
         scope: Construct,
         id: str,
         *,
-        config: StageConfig,
-        target: Target,
-        network: Network | None,
-        key: kms.IKey,
-        secrets_key: kms.IKey,
-        layer: lambda_.LayerVersion | None,
+        foundation: Foundation,
     ) -> None:
         super().__init__(scope, id)
-        self.work = WorkQueue(self, "Work", name=config.names.poll_queue, consumer_timeout=_POLLER_TIMEOUT)
-        self.dispatcher = self._dispatcher(config, network, key, layer)
-        self.poller = self._poller(config, network, key, secrets_key, layer)
-        self._schedule(config, target)
+        names = foundation.names
+        self.work = WorkQueue(self, "Work", name=names.poll_queue, consumer_timeout=_POLLER_TIMEOUT)
+        self.dispatcher = self._dispatcher(foundation)
+        self.poller = self._poller(foundation)
+        self._schedule(foundation)
 
-    def _dispatcher(
-        self, config: StageConfig, network: Network | None, key: kms.IKey, layer: lambda_.LayerVersion | None
-    ) -> PousadaFunction:
-        names = config.names
+    def _dispatcher(self, foundation: Foundation) -> PousadaFunction:
+        names = foundation.names
         dispatcher = PousadaFunction(
             self,
             "Dispatcher",
             folder="dispatcher",
-            config=config,
-            network=network,
-            layer=layer,
+            foundation=foundation,
             # The longest that Lambda has. Orders are sent ten at a time: docs/scale.md says for how many hotels.
             timeout=Duration.minutes(15),
             memory_mib=256,
@@ -64,27 +52,18 @@ class Polling(Construct):
             # The scheduler does not wait for the answer; what fails three times would be gone.
             dead_letter_queue=DeadLetterQueue(self, "DispatcherDeadLetters", source=names.function("dispatcher")),
         )
-        may_read_with_key(dispatcher.role, key, config)
+        may_read_with_key(dispatcher.role, foundation.key, foundation.config)
         allow(dispatcher.role, "dynamodb:Scan", on=[table(self, names.integrations_table)])
         allow(dispatcher.role, "sqs:SendMessage", on=[self.work.queue.queue_arn])
         return dispatcher
 
-    def _poller(
-        self,
-        config: StageConfig,
-        network: Network | None,
-        key: kms.IKey,
-        secrets_key: kms.IKey,
-        layer: lambda_.LayerVersion | None,
-    ) -> PousadaFunction:
-        names = config.names
+    def _poller(self, foundation: Foundation) -> PousadaFunction:
+        config, names = foundation.config, foundation.names
         poller = PousadaFunction(
             self,
             "Poller",
             folder="poller",
-            config=config,
-            network=network,
-            layer=layer,
+            foundation=foundation,
             timeout=_POLLER_TIMEOUT,
             memory_mib=512,
             environment={
@@ -97,8 +76,8 @@ class Polling(Construct):
             continues_itself=True,
         )
         poller.consume(self.work.queue, batch_size=1, concurrency=config.polling.concurrency)
-        may_use_key(poller.role, key, config)
-        may_read_hotel_secrets(poller.role, secrets_key, config, "oauth-credentials")
+        may_use_key(poller.role, foundation.key, config)
+        may_read_hotel_secrets(poller.role, foundation.secrets_key, config, "oauth-credentials")
         may_put_raw(poller.role, config, "polling")
         items = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
         allow(poller.role, *items, on=[table(self, names.sync_state_table)])
@@ -107,15 +86,14 @@ class Polling(Construct):
         allow(poller.role, "sqs:SendMessage", on=[self.work.queue.queue_arn])
         return poller
 
-    def _schedule(self, config: StageConfig, target: Target) -> None:
+    def _schedule(self, foundation: Foundation) -> None:
         add_schedule(
             self,
             "Poll",
-            config=config,
-            target=target,
+            foundation=foundation,
             name="poll",
             group="schedules",
-            expression=config.polling.schedule,
+            expression=foundation.config.polling.schedule,
             description="Polls every active integration",
             action="lambda:InvokeFunction",
             arn=self.dispatcher.alias.function_arn,

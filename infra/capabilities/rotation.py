@@ -6,12 +6,9 @@ import json
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.network import Network
 from infra.capabilities.permissions import (
     allow,
     may_read_hotel_secrets,
@@ -21,8 +18,7 @@ from infra.capabilities.permissions import (
 )
 from infra.capabilities.queues import WorkQueue
 from infra.capabilities.schedule import add_schedule
-from infra.config import StageConfig
-from infra.target import Target
+from infra.foundation import Foundation
 
 _TIMEOUT = Duration.minutes(2)
 _CONCURRENCY = 2
@@ -38,33 +34,24 @@ class Rotation(Construct):
         scope: Construct,
         id: str,
         *,
-        config: StageConfig,
-        target: Target,
-        network: Network | None,
-        key: kms.IKey,
-        secrets_key: kms.IKey,
-        layer: lambda_.LayerVersion | None,
+        foundation: Foundation,
         webhook_url: str,
     ) -> None:
         super().__init__(scope, id)
-        self.work = WorkQueue(self, "Work", name=config.names.rotate_queue, consumer_timeout=_TIMEOUT)
-        self.rotate = self._rotate(config, network, layer, webhook_url)
-        self._grant(config, key, secrets_key)
-        if not config.hotel_secrets.in_table:
+        self.work = WorkQueue(self, "Work", name=foundation.names.rotate_queue, consumer_timeout=_TIMEOUT)
+        self.rotate = self._rotate(foundation, webhook_url)
+        self._grant(foundation)
+        if not foundation.config.hotel_secrets.in_table:
             self._let_secrets_manager_invoke()
-        self._schedule(config, target)
+        self._schedule(foundation)
 
-    def _rotate(
-        self, config: StageConfig, network: Network | None, layer: lambda_.LayerVersion | None, webhook_url: str
-    ) -> PousadaFunction:
-        names, how = config.names, config.hotel_secrets
+    def _rotate(self, foundation: Foundation, webhook_url: str) -> PousadaFunction:
+        names, how = foundation.names, foundation.config.hotel_secrets
         rotate = PousadaFunction(
             self,
             "Rotate",
             folder="rotate",
-            config=config,
-            network=network,
-            layer=layer,
+            foundation=foundation,
             timeout=_TIMEOUT,
             memory_mib=512,
             environment={
@@ -82,12 +69,12 @@ class Rotation(Construct):
         rotate.consume(self.work.queue, batch_size=1, concurrency=_CONCURRENCY)
         return rotate
 
-    def _grant(self, config: StageConfig, key: kms.IKey, secrets_key: kms.IKey) -> None:
-        role, names = self.rotate.role, config.names
-        may_use_key(role, key, config)
-        may_rotate_hotel_secrets(role, secrets_key, config, "webhook-secret")
+    def _grant(self, foundation: Foundation) -> None:
+        role, config, names = self.rotate.role, foundation.config, foundation.names
+        may_use_key(role, foundation.key, config)
+        may_rotate_hotel_secrets(role, foundation.secrets_key, config, "webhook-secret")
         # By which the vendor is told; their age is taken as well.
-        may_read_hotel_secrets(role, secrets_key, config, "oauth-credentials")
+        may_read_hotel_secrets(role, foundation.secrets_key, config, "oauth-credentials")
         subscriptions = ("dynamodb:GetItem", "dynamodb:Scan", "dynamodb:UpdateItem")
         allow(role, *subscriptions, on=[table(self, names.integrations_table)])
         # A hotel's lease and its access token.
@@ -104,16 +91,15 @@ class Rotation(Construct):
             source_account=Stack.of(self).account,
         )
 
-    def _schedule(self, config: StageConfig, target: Target) -> None:
+    def _schedule(self, foundation: Foundation) -> None:
         # To the queue, not to the function: what fails there is tried again, and is a dead letter in the end.
         add_schedule(
             self,
             "Daily",
-            config=config,
-            target=target,
+            foundation=foundation,
             name="rotate",
             group="rotations",
-            expression=config.hotel_secrets.schedule,
+            expression=foundation.config.hotel_secrets.schedule,
             description="Takes the ages of every hotel's secrets and rotates what is due",
             action="sqs:SendMessage",
             arn=self.work.queue.queue_arn,

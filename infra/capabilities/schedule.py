@@ -8,16 +8,14 @@ from aws_cdk import aws_scheduler as scheduler
 from constructs import Construct
 
 from infra.capabilities.permissions import allow
-from infra.config import StageConfig
-from infra.target import Target
+from infra.foundation import Foundation
 
 
 def add_schedule(
     scope: Construct,
     id: str,
     *,
-    config: StageConfig,
-    target: Target,
+    foundation: Foundation,
     name: str,
     group: str,
     expression: str,
@@ -27,19 +25,20 @@ def add_schedule(
     message: str | None = None,
 ) -> None:
     """At the hours of ``expression`` the scheduler may and does take ``action`` on the one resource ``arn``."""
-    schedules = scheduler.CfnScheduleGroup(scope, "Schedules", name=config.names.named(group))
-    role = iam.Role(scope, "SchedulerRole", assumed_by=_scheduler(Stack.of(scope), config.names.named(group)))
+    names = foundation.names
+    schedules = scheduler.CfnScheduleGroup(scope, "Schedules", name=names.named(group))
+    role = iam.Role(scope, "SchedulerRole", assumed_by=_scheduler(Stack.of(scope), names.named(group)))
     # CDK's own target would allow every version of a function besides.
     allow(role, action, on=[arn])
     scheduler.CfnSchedule(
         scope,
         id,
-        name=config.names.named(name),
+        name=names.named(name),
         group_name=schedules.ref,
         description=description,
         schedule_expression=expression,
         flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
-        state="ENABLED" if target.schedules else "DISABLED",
+        state="ENABLED" if foundation.target.schedules else "DISABLED",
         target=scheduler.CfnSchedule.TargetProperty(arn=arn, role_arn=role.role_arn, input=message),
     )
 

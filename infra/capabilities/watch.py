@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aws_cdk import ArnFormat, Duration, Stack
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.network import Network
 from infra.capabilities.permissions import allow, bucket, may_read_with_key, objects, table
 from infra.capabilities.schedule import add_schedule
-from infra.config import StageConfig
-from infra.target import Target
+from infra.foundation import Foundation
 
 # Less than a period: two passes would count the same, and cost twice.
 _TIMEOUT = Duration.minutes(4)
@@ -33,44 +29,31 @@ class Watch(Construct):
         scope: Construct,
         id: str,
         *,
-        config: StageConfig,
-        target: Target,
-        network: Network | None,
-        key: kms.IKey,
-        layer: lambda_.LayerVersion | None,
+        foundation: Foundation,
         dead_letter_queues: Sequence[str],
     ) -> None:
         super().__init__(scope, id)
-        self.watch = self._function(config, network, layer, dead_letter_queues)
-        self._grant(config, key, dead_letter_queues)
+        self.watch = self._function(foundation, dead_letter_queues)
+        self._grant(foundation, dead_letter_queues)
         add_schedule(
             self,
             "Often",
-            config=config,
-            target=target,
+            foundation=foundation,
             name="watch",
             group="watch",
-            expression=config.watch.schedule,
+            expression=foundation.config.watch.schedule,
             description="Gauges for the alarms",
             action="lambda:InvokeFunction",
             arn=self.watch.alias.function_arn,
         )
 
-    def _function(
-        self,
-        config: StageConfig,
-        network: Network | None,
-        layer: lambda_.LayerVersion | None,
-        dead_letter_queues: Sequence[str],
-    ) -> PousadaFunction:
-        names = config.names
+    def _function(self, foundation: Foundation, dead_letter_queues: Sequence[str]) -> PousadaFunction:
+        config, names = foundation.config, foundation.names
         return PousadaFunction(
             self,
             "Function",
             folder="watch",
-            config=config,
-            network=network,
-            layer=layer,
+            foundation=foundation,
             timeout=_TIMEOUT,
             memory_mib=512,
             environment={
@@ -86,9 +69,9 @@ class Watch(Construct):
             no_dead_letters="A pass that failed is not to be done later: another comes, and without it an alarm rings.",
         )
 
-    def _grant(self, config: StageConfig, key: kms.IKey, dead_letter_queues: Sequence[str]) -> None:
-        role, names = self.watch.role, config.names
-        may_read_with_key(role, key, config)
+    def _grant(self, foundation: Foundation, dead_letter_queues: Sequence[str]) -> None:
+        role, names = self.watch.role, foundation.names
+        may_read_with_key(role, foundation.key, foundation.config)
         # Keys alone: what is in an object is no business of its.
         allow(role, "s3:ListBucket", on=[bucket(self, names.raw_bucket)])
         manifests = {"StringLike": {"s3:prefix": "manifests/*"}}

@@ -9,7 +9,6 @@ from typing import Any
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
@@ -17,7 +16,6 @@ from infra.capabilities.deployment import MINUTE, GradualShift, Symptom
 from infra.capabilities.function import PousadaFunction
 from infra.capabilities.gateway_answers import add_gateway_answers
 from infra.capabilities.log import Log
-from infra.capabilities.network import Network
 from infra.capabilities.permissions import (
     acknowledge,
     allow,
@@ -28,7 +26,7 @@ from infra.capabilities.permissions import (
     table,
 )
 from infra.config import StageConfig
-from infra.target import Target
+from infra.foundation import Foundation
 from infra.webhook_config import VendorWebhooks
 from shared.names import API_STAGE, Names
 
@@ -67,21 +65,14 @@ class WebhookFunction(PousadaFunction):
         scope: Construct,
         id: str,
         *,
-        config: StageConfig,
-        target: Target,
-        network: Network | None,
-        key: kms.IKey,
-        secrets_key: kms.IKey,
-        layer: lambda_.LayerVersion | None,
+        foundation: Foundation,
     ) -> None:
-        names = config.names
+        config, names = foundation.config, foundation.names
         super().__init__(
             scope,
             id,
             folder="webhook",
-            config=config,
-            network=network,
-            layer=layer,
+            foundation=foundation,
             timeout=Duration.seconds(10),
             # Memory buys processor: a cold start is mostly imports.
             memory_mib=1024,
@@ -91,17 +82,15 @@ class WebhookFunction(PousadaFunction):
                 "HOTEL_SECRETS_TABLE": names.hotel_secrets_table if config.hotel_secrets.in_table else "",
             },
         )
-        may_use_key(self.role, key, config)
-        may_read_hotel_secrets(self.role, secrets_key, config, "webhook-secret")
+        may_use_key(self.role, foundation.key, config)
+        may_read_hotel_secrets(self.role, foundation.secrets_key, config, "webhook-secret")
         may_put_raw(self.role, config, "webhooks")
         items = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
         allow(self.role, *items, on=[table(self, names.idempotency_table)])
         GradualShift(
             self,
             "Shift",
-            folder="webhook",
-            config=config,
-            target=target,
+            foundation=foundation,
             function=self,
             shift=config.deployment.webhook,
             symptoms=self._symptoms(names),

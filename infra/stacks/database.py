@@ -10,11 +10,8 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.capabilities.database import DatabaseServer, Door, IamDoor, SecretDoor
-from infra.capabilities.function import dependency_layer
 from infra.capabilities.migrations import Migrations
-from infra.capabilities.network import Network
-from infra.config import StageConfig
-from infra.target import Target
+from infra.foundation import Foundation
 
 
 class DatabaseStack(Stack):
@@ -24,26 +21,17 @@ class DatabaseStack(Stack):
     Without a network there is no server either: one that stands in the database's secret is somebody else's.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        config: StageConfig,
-        target: Target,
-        network: Network | None,
-        **props: Any,
-    ) -> None:
-        super().__init__(scope, id, stack_name=config.names.stack("database"), **props)
-        layer = dependency_layer(self) if target.packages else None
-        migrations = partial(Migrations, self, "Migrations", config=config, network=network, layer=layer)
+    def __init__(self, scope: Construct, id: str, *, foundation: Foundation, **props: Any) -> None:
+        super().__init__(scope, id, stack_name=foundation.names.stack("database"), **props)
+        config, network = foundation.config, foundation.network
+        migrations = partial(Migrations, self, "Migrations", foundation=foundation)
         self.keys: list[kms.IKey] = []
         if network is None:
             door = SecretDoor(config.names)
             self.door: Door = door
             migrations(database=door.owner_address, admit=door.admit_owner)
             return
-        server = DatabaseServer(self, "Server", config=config, target=target, network=network)
+        server = DatabaseServer(self, "Server", config=config, target=foundation.target, network=network)
         self.keys = [server.key]
         self.door = IamDoor(self, "Door", config=config, server=server, network=network)
         migrations(database=server.owner_address, admit=server.admit_owner)

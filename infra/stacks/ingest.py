@@ -8,15 +8,11 @@ from aws_cdk import CfnOutput, Stack
 from constructs import Construct
 
 from infra.capabilities.firewall import Firewall
-from infra.capabilities.function import dependency_layer
-from infra.capabilities.network import Network
 from infra.capabilities.polling import Polling
 from infra.capabilities.rotation import Rotation
 from infra.capabilities.webhook_api import WebhookApi, WebhookFunction
 from infra.capabilities.webhook_domain import WebhookDomain
-from infra.config import StageConfig
-from infra.stacks.storage import StorageStack
-from infra.target import Target
+from infra.foundation import Foundation
 from shared.names import API_STAGE
 
 
@@ -26,34 +22,21 @@ class IngestStack(Stack):
     With a domain, output ``WebhookDomainTarget``: what its DNS record leads to.
     """
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        config: StageConfig,
-        target: Target,
-        storage: StorageStack,
-        network: Network | None,
-        **props: Any,
-    ) -> None:
-        super().__init__(scope, id, stack_name=config.names.stack("ingest"), **props)
-        layer = dependency_layer(self) if target.packages else None
-        placed: dict[str, Any] = {"config": config, "target": target, "network": network, "layer": layer}
-        keys: dict[str, Any] = {"key": storage.key, "secrets_key": storage.secrets.key}
-        webhook = WebhookFunction(self, "Webhook", **placed, **keys)
-        api = WebhookApi(self, "WebhookApi", config=config, function=webhook.alias)
-        if target.firewall:
-            Firewall(self, "Firewall", config=config, stage=api.stage)
-        Polling(self, "Polling", **placed, **keys)
-        url = f"{self._address(api, config, target)}/webhooks"
-        Rotation(self, "Rotation", webhook_url=url, **placed, **keys)
+    def __init__(self, scope: Construct, id: str, *, foundation: Foundation, **props: Any) -> None:
+        super().__init__(scope, id, stack_name=foundation.names.stack("ingest"), **props)
+        webhook = WebhookFunction(self, "Webhook", foundation=foundation)
+        api = WebhookApi(self, "WebhookApi", config=foundation.config, function=webhook.alias)
+        if foundation.target.firewall:
+            Firewall(self, "Firewall", config=foundation.config, stage=api.stage)
+        Polling(self, "Polling", foundation=foundation)
+        url = f"{self._address(api, foundation)}/webhooks"
+        Rotation(self, "Rotation", foundation=foundation, webhook_url=url)
         CfnOutput(self, "WebhookUrl", value=url)
 
-    def _address(self, api: WebhookApi, config: StageConfig, target: Target) -> str:
-        domain = config.webhooks.domain
+    def _address(self, api: WebhookApi, foundation: Foundation) -> str:
+        domain = foundation.config.webhooks.domain
         if domain is None:
-            return target.api_url(api.api.rest_api_id, config.region, API_STAGE)
+            return foundation.target.api_url(api.api.rest_api_id, foundation.config.region, API_STAGE)
         named = WebhookDomain(self, "WebhookDomain", domain=domain, stage=api.stage)
         CfnOutput(self, "WebhookDomainTarget", value=named.target)
         return f"https://{domain.name}"

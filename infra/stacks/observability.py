@@ -12,43 +12,22 @@ from constructs import Construct
 
 from infra.capabilities.alarms import Alarms
 from infra.capabilities.dashboards import Dashboards
-from infra.capabilities.function import dependency_layer
-from infra.capabilities.network import Network
 from infra.capabilities.topics import Topics
 from infra.capabilities.watch import Watch
-from infra.config import StageConfig
-from infra.stacks.storage import StorageStack
-from infra.target import Target
+from infra.foundation import Foundation
 from shared.names import Names
 
 
 class ObservabilityStack(Stack):
     """To be made after all the stages' functions and queues. Outputs ``PageTopic`` and ``MailTopic``."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        config: StageConfig,
-        target: Target,
-        storage: StorageStack,
-        network: Network | None,
-        **props: Any,
-    ) -> None:
-        super().__init__(scope, id, stack_name=config.names.stack("observability"), **props)
+    def __init__(self, scope: Construct, id: str, *, foundation: Foundation, **props: Any) -> None:
+        super().__init__(scope, id, stack_name=foundation.names.stack("observability"), **props)
+        config, target = foundation.config, foundation.target
         # A stack of ours is always in one.
         stage = cast(Stage, Stage.of(self))
-        Watch(
-            self,
-            "Watch",
-            config=config,
-            target=target,
-            network=network,
-            key=storage.key,
-            layer=dependency_layer(self) if target.packages else None,
-            dead_letter_queues=sorted(_dead_letter_queues(stage)),
-        )
+        queues = sorted(_dead_letter_queues(stage))
+        Watch(self, "Watch", foundation=foundation, dead_letter_queues=queues)
         self.topics = Topics(self, "Topics", config=config, target=target)
         functions = sorted(_functions(stage))
         Alarms(self, "Alarms", config=config, target=target, topics=self.topics, functions=functions)

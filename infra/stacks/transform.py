@@ -14,34 +14,18 @@ from infra.capabilities.daily_audit import DailyAudit
 from infra.capabilities.database import Door
 from infra.capabilities.etl_function import EtlFunction
 from infra.capabilities.etl_job import EtlJob
-from infra.capabilities.function import dependency_layer
 from infra.capabilities.live_path import LivePath
-from infra.capabilities.network import Network
-from infra.config import StageConfig
-from infra.stacks.storage import StorageStack
-from infra.target import Target
+from infra.foundation import Foundation
 
 
 class TransformStack(Stack):
-    def __init__(
-        self,
-        scope: Construct,
-        id: str,
-        *,
-        config: StageConfig,
-        target: Target,
-        storage: StorageStack,
-        network: Network | None,
-        door: Door,
-        **props: Any,
-    ) -> None:
-        super().__init__(scope, id, stack_name=config.names.stack("transform"), **props)
-        layer = dependency_layer(self) if target.packages else None
-        placed: dict[str, Any] = {"config": config, "network": network, "key": storage.key}
-        LivePath(self, "LivePath", target=target, door=door, layer=layer, **placed)
-        Manifests(self, "Manifests", layer=layer, **placed)
-        etl = EtlJob(self, "Etl", target=target, door=door, **placed)
-        EtlFunction(self, "EtlFunction", target=target, door=door, layer=layer, job=etl.job, **placed)
-        DailyAudit(self, "DailyAudit", target=target, door=door, layer=layer, **placed)
+    def __init__(self, scope: Construct, id: str, *, foundation: Foundation, door: Door, **props: Any) -> None:
+        super().__init__(scope, id, stack_name=foundation.names.stack("transform"), **props)
+        LivePath(self, "LivePath", foundation=foundation, door=door)
+        Manifests(self, "Manifests", foundation=foundation)
+        etl = EtlJob(self, "Etl", foundation=foundation, door=door)
+        EtlFunction(self, "EtlFunction", foundation=foundation, door=door, job=etl.job)
+        DailyAudit(self, "DailyAudit", foundation=foundation, door=door)
+        config, target = foundation.config, foundation.target
         Catalog(self, "Catalog", config=config, target=target)
-        Analysts(self, "Analysts", config=config, target=target, key=storage.key)
+        Analysts(self, "Analysts", config=config, target=target, key=foundation.key)

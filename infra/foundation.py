@@ -1,0 +1,30 @@
+"""What the capabilities of a stage are built on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import aws_kms as kms
+
+from infra.capabilities.network import Network
+from infra.config import StageConfig
+from infra.target import Target
+from shared.names import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """Of one stage: what it shall be, where it lies, and the keys of what it keeps."""
+
+    config: StageConfig
+    target: Target
+    network: Network | None
+    """Where functions and job run; None where the target has no networks."""
+    key: kms.IKey
+    """Of the lake, the control tables and the logs."""
+    secrets_key: kms.IKey
+    """Of the hotels' secrets."""
+
+    @property
+    def names(self) -> Names:
+        return self.config.names
