@@ -52,6 +52,12 @@ class Settings(EnvironmentModel, frozen=True):
     """Raw bytes, as stored, up to which a batch is done without Spark: 100,000 polled records, or 6,000 webhooks."""
 
 
+class JobSettings(Settings, frozen=True, kw_only=True):
+    """The job's own: to a function, Powertools tells it."""
+
+    metrics_namespace: str
+
+
 def run(
     settings: Settings,
     cluster: Callable[[], Distribute],
@@ -169,7 +175,7 @@ def arguments(argv: list[str]) -> dict[str, str]:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    settings = read(Settings, {**os.environ, **arguments(sys.argv[1:])})
+    settings = read(JobSettings, {**os.environ, **arguments(sys.argv[1:])})
     with ExitStack() as stack:
 
         @cache
@@ -178,7 +184,7 @@ def main() -> None:
 
             return stack.enter_context(Cluster()).distribute
 
-        telemetry = Telemetry(lambda: boto3.client("cloudwatch"))
+        telemetry = Telemetry(lambda: boto3.client("cloudwatch"), settings.metrics_namespace)
         try:
             run(settings, cluster, tell=telemetry.ended)
         except PousadaError as error:

@@ -23,8 +23,9 @@ _DIMENSIONS = [{"Name": "service", "Value": "pousada"}]
 class Telemetry:
     """Of one run, which begins with it. ``connect`` makes a boto3 CloudWatch client; ``clock`` counts seconds."""
 
-    def __init__(self, connect: Callable[[], Any], clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, connect: Callable[[], Any], namespace: str, clock: Callable[[], float] = perf_counter) -> None:
         self._connect = connect
+        self._namespace = namespace
         self._clock = clock
         self._began = clock()
 
@@ -37,7 +38,7 @@ class Telemetry:
             _datum("EtlRecordsRefused", "Count", sum(sum(outcome.refused.values()) for outcome in stored)),
         ]
         try:
-            self._connect().put_metric_data(Namespace="Pousada", MetricData=data)
+            self._connect().put_metric_data(Namespace=self._namespace, MetricData=data)
         except (BotoCoreError, ClientError) as error:
             logger.error(json.dumps({"message": "metrics not put", "error": type(error).__name__}))
 

@@ -142,6 +142,11 @@ class Names:
         """What is read in the morning."""
         return self.named("mail")
 
+    @property
+    def metrics_namespace(self) -> str:
+        """The stage's own: of two in one account, neither rings the other's alarms."""
+        return f"{self.prefix}/{self.stage}"
+
     # -- Secrets and stacks --------------------------------------------------------------------
     @property
     def database_secret(self) -> str:

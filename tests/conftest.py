@@ -44,6 +44,8 @@ os.environ |= {
     "AWS_EC2_METADATA_DISABLED": "true",
     # Powertools would trace to a daemon that is not there.
     "POWERTOOLS_TRACE_DISABLED": "true",
+    # As every function has it (infra/capabilities/function.py), before its module is imported.
+    "POWERTOOLS_METRICS_NAMESPACE": "pousada/local",
     # The clone's Node for jsii, its Java for Spark.
     **environment.tools(),
 }

@@ -29,6 +29,7 @@ from lambdas.etl.choice import Taken
 from lambdas.watch.looks import Syncs
 from lambdas.webhook.receiver import Receipt
 from shared.errors import StoreUnavailable, Unauthenticated
+from shared.names import Names
 from shared.pipeline.audit_orders import HotelAudit
 from shared.pipeline.daily_audit import Leg as AuditLeg
 from shared.pipeline.delivery import Address
@@ -41,6 +42,7 @@ from shared.streams import Stream
 from tests.factories import mapped, record, webhook_key
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
+NAMESPACE = Names("local").metrics_namespace
 STREAM = Stream("hostpms", "PT-LIS-001", "booking")
 
 
@@ -57,7 +59,6 @@ def emitted() -> frozenset[Emitted]:
     with pytest.MonkeyPatch.context() as environment, redirect_stdout(io.StringIO()) as printed:
         # As every function has it (infra/capabilities/function.py).
         environment.setenv("POWERTOOLS_SERVICE_NAME", "pousada")
-        environment.setenv("POWERTOOLS_METRICS_NAMESPACE", "Pousada")
         environment.setattr(lambdas.manifest.handler, "_manifests", lambda: SimpleNamespace(add=lambda manifest: None))
         for counts in (_webhook, _apply, _manifest, _poller, _audit, _etl, _rotate, _watch):
             counts()
@@ -139,7 +140,7 @@ def _watch() -> None:
 def _glue_job() -> Iterator[Emitted]:
     put: list[dict[str, Any]] = []
     client = SimpleNamespace(put_metric_data=lambda **how: put.append(how))
-    Telemetry(lambda: client).ended([Outcome(records=1, refused=Counter(malformed_field=1))])
+    Telemetry(lambda: client, NAMESPACE).ended([Outcome(records=1, refused=Counter(malformed_field=1))])
     for call in put:
         for datum in call["MetricData"]:
             names = frozenset(dimension["Name"] for dimension in datum["Dimensions"])

@@ -11,7 +11,8 @@ from infra.config import StageConfig
 Severity = Literal["page", "warn"]
 Missing = Literal["breaching", "notBreaching", "ignore"]
 
-OURS = "Pousada"
+OURS = ""
+"""In place of a namespace: the stage's own (``Names.metrics_namespace``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,9 @@ class Metric:
     name: str
     dimensions: Mapping[str, str] = field(default_factory=dict)
     statistic: str = "Maximum"
+
+    def namespace_in(self, config: StageConfig) -> str:
+        return config.names.metrics_namespace if self.namespace == OURS else self.namespace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

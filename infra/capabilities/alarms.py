@@ -60,12 +60,39 @@ class Alarms(Construct):
     def _watched(self, alarm: Alarm) -> dict[str, Any]:
         period = alarm.minutes * 60
         if not alarm.expression:
-            return _single(alarm.metrics[0], period)
+            return self._single(alarm.metrics[0], period)
         if not self._target.metric_maths:
-            return _single(Metric(OURS, alarm.name), period)
+            return self._single(Metric(OURS, alarm.name), period)
         watched = cloudwatch.CfnAlarm.MetricDataQueryProperty(id="watched", expression=alarm.expression)
-        parts = [_part(f"m{number}", metric, period) for number, metric in enumerate(alarm.metrics)]
+        parts = [self._part(f"m{number}", metric, period) for number, metric in enumerate(alarm.metrics)]
         return {"metrics": [watched, *parts]}
+
+    def _single(self, metric: Metric, period: int) -> dict[str, Any]:
+        # A percentile goes by another property.
+        percentile = metric.statistic.startswith("p")
+        return {
+            "namespace": metric.namespace_in(self._config),
+            "metric_name": metric.name,
+            "dimensions": [{"name": name, "value": value} for name, value in metric.dimensions.items()],
+            "period": period,
+            "extended_statistic" if percentile else "statistic": metric.statistic,
+        }
+
+    def _part(self, id: str, metric: Metric, period: int) -> cloudwatch.CfnAlarm.MetricDataQueryProperty:
+        dimensions = [
+            cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in metric.dimensions.items()
+        ]
+        return cloudwatch.CfnAlarm.MetricDataQueryProperty(
+            id=id,
+            metric_stat=cloudwatch.CfnAlarm.MetricStatProperty(
+                metric=cloudwatch.CfnAlarm.MetricProperty(
+                    namespace=metric.namespace_in(self._config), metric_name=metric.name, dimensions=dimensions
+                ),
+                period=period,
+                stat=metric.statistic,
+            ),
+            return_data=False,
+        )
 
     def _composite(self, composite: Composite, children: Sequence[str]) -> None:
         names = self._config.names
@@ -89,32 +116,3 @@ class Alarms(Construct):
 
     def _description(self, name: str, means: str) -> str:
         return f"{means} {self._config.observability.runbook_url.rstrip('/')}/{name}.md"
-
-
-def _single(metric: Metric, period: int) -> dict[str, Any]:
-    # A percentile goes by another property.
-    percentile = metric.statistic.startswith("p")
-    return {
-        "namespace": metric.namespace,
-        "metric_name": metric.name,
-        "dimensions": [{"name": name, "value": value} for name, value in metric.dimensions.items()],
-        "period": period,
-        "extended_statistic" if percentile else "statistic": metric.statistic,
-    }
-
-
-def _part(id: str, metric: Metric, period: int) -> cloudwatch.CfnAlarm.MetricDataQueryProperty:
-    dimensions = [
-        cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in metric.dimensions.items()
-    ]
-    return cloudwatch.CfnAlarm.MetricDataQueryProperty(
-        id=id,
-        metric_stat=cloudwatch.CfnAlarm.MetricStatProperty(
-            metric=cloudwatch.CfnAlarm.MetricProperty(
-                namespace=metric.namespace, metric_name=metric.name, dimensions=dimensions
-            ),
-            period=period,
-            stat=metric.statistic,
-        ),
-        return_data=False,
-    )

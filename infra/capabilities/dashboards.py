@@ -46,27 +46,27 @@ class Dashboards(Construct):
                 self,
                 name,
                 dashboard_name=config.names.named(name),
-                widgets=[_row(row) for row in rows],
+                widgets=[_row(row, config) for row in rows],
             )
 
 
-def _row(row: Row) -> list[cloudwatch.IWidget]:
-    return [_widget(graph, WIDTH // len(row)) for graph in row]
+def _row(row: Row, config: StageConfig) -> list[cloudwatch.IWidget]:
+    return [_widget(graph, WIDTH // len(row), config) for graph in row]
 
 
-def _widget(graph: Graph, width: int) -> cloudwatch.GraphWidget:
+def _widget(graph: Graph, width: int, config: StageConfig) -> cloudwatch.GraphWidget:
     return cloudwatch.GraphWidget(
         title=graph.title,
         width=width,
         height=_HEIGHT,
-        left=[_metric(metric, graph) for metric in graph.metrics],
+        left=[_metric(metric, graph, config) for metric in graph.metrics],
         region=graph.region or None,
     )
 
 
-def _metric(metric: Metric, graph: Graph) -> cloudwatch.Metric:
+def _metric(metric: Metric, graph: Graph, config: StageConfig) -> cloudwatch.Metric:
     return cloudwatch.Metric(
-        namespace=metric.namespace,
+        namespace=metric.namespace_in(config),
         metric_name=metric.name,
         dimensions_map=dict(metric.dimensions),
         statistic=metric.statistic,

@@ -109,6 +109,7 @@ class EtlJob(Construct):
             "--WORK_BUCKET": names.work_bucket,
             "--INTEGRATIONS_TABLE": names.integrations_table,
             "--DATABASE": self._door.address(WRITER_LOGIN),
+            "--METRICS_NAMESPACE": names.metrics_namespace,
             "--SMALL_BATCH_BYTES": str(self._config.etl.small_batch_bytes),
             "--job-language": "python",
             "--job-bookmark-option": "job-bookmark-disable",
@@ -169,7 +170,7 @@ class EtlJob(Construct):
             "cloudwatch:PutMetricData",
             on=["*"],
             why="PutMetricData knows no resource; the condition names the namespaces.",
-            conditions={"StringEquals": {"cloudwatch:namespace": ["Glue", "Pousada"]}},
+            conditions={"StringEquals": {"cloudwatch:namespace": ["Glue", foundation.names.metrics_namespace]}},
         )
 
 

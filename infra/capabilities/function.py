@@ -15,6 +15,7 @@ from constructs import Construct
 
 from infra.capabilities.log import Log
 from infra.capabilities.permissions import acknowledge, may_have_interfaces, skip_check
+from infra.config import StageConfig
 from infra.foundation import Foundation
 from infra.packages import ARROW, LAYER, MIGRATIONS, PackageArchive
 from infra.paths import ROOT
@@ -119,7 +120,7 @@ class PousadaFunction(Construct):
             role=self.role,
             timeout=timeout,
             memory_size=memory_mib,
-            environment={**self._powertools(), "STAGE": config.name, **environment},
+            environment={**_powertools(config), "STAGE": config.name, **environment},
             log_group=log,
             tracing=lambda_.Tracing.ACTIVE if config.observability.traces else lambda_.Tracing.PASS_THROUGH,
             dead_letter_queue=dead_letter_queue,
@@ -161,14 +162,6 @@ class PousadaFunction(Construct):
             "Failure destinations of a mapping are for streams; an SQS source has its queue's dead letters.",
         )
 
-    @staticmethod
-    def _powertools() -> dict[str, str]:
-        return {
-            "POWERTOOLS_SERVICE_NAME": "pousada",
-            "POWERTOOLS_METRICS_NAMESPACE": "Pousada",
-            "POWERTOOLS_LOG_LEVEL": "INFO",
-        }
-
     def _acknowledge_findings(self) -> None:
         acknowledge(self.role, "AwsSolutions-IAM5[Resource::*]", "X-Ray's actions know no resource to name.")
         newest = "Python 3.13 is what the layer is built for and the newest that the tests run on."
@@ -178,3 +171,11 @@ class PousadaFunction(Construct):
             "Names of buckets, tables and queues, no secret: Lambda's own key will do, and no cold start asks for ours."
         )
         skip_check(self.function, "CKV_AWS_173", names)
+
+
+def _powertools(config: StageConfig) -> dict[str, str]:
+    return {
+        "POWERTOOLS_SERVICE_NAME": "pousada",
+        "POWERTOOLS_METRICS_NAMESPACE": config.names.metrics_namespace,
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }

@@ -21,7 +21,7 @@ from shared.storage.raw_lake import RawLake
 from shared.storage.unified_store import UnifiedStore
 
 logger = Logger(service="pousada")
-metrics = Metrics(namespace="Pousada", service="pousada")
+metrics = Metrics(service="pousada")
 
 
 class Settings(EnvironmentModel, frozen=True):

@@ -38,6 +38,6 @@ def _ages(applied: Applied) -> list[float]:
 
 
 def _count(name: str, count: int, **dimensions: str) -> None:
-    with single_metric(name, MetricUnit.Count, count, namespace="Pousada") as metric:
+    with single_metric(name, MetricUnit.Count, count) as metric:
         for dimension, value in dimensions.items():
             metric.add_dimension(dimension, value)

@@ -60,7 +60,7 @@ def failed(error: Exception) -> None:
 
 def _count(vendor: str, leg: Leg) -> None:
     # Not the shared Metrics: one invocation may be given several vendors' orders.
-    metrics = EphemeralMetrics(namespace="Pousada", service="pousada")
+    metrics = EphemeralMetrics(service="pousada")
     metrics.add_dimension("vendor", vendor)
     metrics.add_metric("AuditedHotels", "Count", int(leg.continuation is None))
     metrics.add_metric("AuditedObjects", "Count", leg.totals.objects)

@@ -20,7 +20,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from lambdas.etl.choice import Taken
 
 logger = Logger(service="pousada")  # the job's own lines come through it too: theirs is called pousada.etl
-metrics = Metrics(namespace="Pousada", service="pousada")
+metrics = Metrics(service="pousada")
 
 
 def told(taken: Taken) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from shared.settings import EnvironmentModel, read
 from shared.storage.manifests import Manifests
 
 logger = Logger(service="pousada")
-metrics = Metrics(namespace="Pousada", service="pousada")
+metrics = Metrics(service="pousada")
 
 
 class Settings(EnvironmentModel, frozen=True):

@@ -48,7 +48,7 @@ def failed(error: Exception) -> None:
 
 def _count(stream: Stream, leg: Leg, seconds: float) -> None:
     # Not the shared Metrics: one invocation may work at several streams, each with dimensions of its own.
-    metrics = EphemeralMetrics(namespace="Pousada", service="pousada")
+    metrics = EphemeralMetrics(service="pousada")
     metrics.add_dimension("vendor", stream.vendor)
     metrics.add_dimension("entity", stream.entity)
     metrics.add_metric("PollFetched", "Count", leg.fetched)

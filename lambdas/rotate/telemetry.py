@@ -86,6 +86,6 @@ def _count(metric: str, vendor: str) -> None:
 
 def _metrics(vendor: str) -> EphemeralMetrics:
     # Not the shared Metrics: one invocation may be given several vendors' orders.
-    metrics = EphemeralMetrics(namespace="Pousada", service="pousada")
+    metrics = EphemeralMetrics(service="pousada")
     metrics.add_dimension("vendor", vendor)
     return metrics

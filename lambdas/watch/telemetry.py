@@ -74,4 +74,4 @@ def _count_syncs(gauges: SyncGauges, vendor: str | None = None) -> None:
 
 
 def _metrics() -> EphemeralMetrics:
-    return EphemeralMetrics(namespace="Pousada", service="pousada")
+    return EphemeralMetrics(service="pousada")

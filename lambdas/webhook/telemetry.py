@@ -21,7 +21,7 @@ from shared.errors import PousadaError, Refuse, Unauthenticated
 from shared.pipeline.delivery import Address
 
 logger = Logger(service="pousada")
-metrics = Metrics(namespace="Pousada", service="pousada")
+metrics = Metrics(service="pousada")
 
 
 def correlate(request_id: str) -> str:
@@ -63,6 +63,6 @@ def _count(metric: str, facts: Mapping[str, object], reason: str) -> None:
 
 def _count_signature() -> None:
     # Whatever the vendor and the reason: an alarm watches one metric, and cannot sum up those that may yet come.
-    alone = EphemeralMetrics(namespace="Pousada", service="pousada")
+    alone = EphemeralMetrics(service="pousada")
     alone.add_metric("SignatureRefused", "Count", 1)
     alone.flush_metrics()

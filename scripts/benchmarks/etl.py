@@ -120,6 +120,7 @@ class _Bench:
             "INTEGRATIONS_TABLE": names.integrations_table,
             "DATABASE": json.dumps({"secret": names.login_secret(WRITER_LOGIN)}),
             "POUSADA_SPARK_CORES": str(self._cores),
+            "METRICS_NAMESPACE": names.metrics_namespace,
             "SMALL_BATCH_BYTES": "0",
         }
         began = perf_counter()

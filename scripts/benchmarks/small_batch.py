@@ -98,6 +98,7 @@ class _Bench:
             "SMALL_BATCH_BYTES": str(2**30),
             "GLUE_JOB": names.glue_job,
             "POWERTOOLS_TRACE_DISABLED": "true",
+            "POWERTOOLS_METRICS_NAMESPACE": names.metrics_namespace,
         }
         self._s3.create_bucket(Bucket=_RAW_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         onboard(local)

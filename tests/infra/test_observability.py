@@ -17,7 +17,7 @@ from infra.capabilities.topics import Topics
 from infra.config import Polling, StageConfig
 from infra.target import AWS
 from shared.names import Names
-from tests.emitted import emitted
+from tests.emitted import NAMESPACE, emitted
 from tests.infra.templates import CONFIGURED, REPOSITORY, Resource, Synthesised
 
 pytestmark = pytest.mark.infra
@@ -47,7 +47,7 @@ def is_counted(namespace: str, name: str, dimensions: Mapping[str, str]) -> bool
     """Whether such a metric is ever given."""
     names = frozenset(dimensions)
     if namespace == OURS:
-        return (name, names) in {(one.name, one.dimensions) for one in emitted()}
+        return (NAMESPACE, name, names) in {(one.namespace, one.name, one.dimensions) for one in emitted()}
     return any(space == namespace and name in known and names == of for space, known, of in OF_AWS)
 
 
@@ -118,6 +118,16 @@ def test_a_metric_with_other_dimensions_is_not_taken_for_counted():
     assert not is_counted(OURS, "DeadLetters", {})
     assert not is_counted(OURS, "AuditFindings", {"service": "pousada"})
     assert not is_counted("AWS/Lambda", "Errors", {})
+
+
+def test_what_a_stage_counts_and_what_rings_in_it_are_its_own(stage: Synthesised):
+    own = stage.config.names.metrics_namespace
+    functions = stage.properties("AWS::Lambda::Function").values()
+    told = {f["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] for f in functions if "FunctionName" in f}
+    (job,) = stage.properties("AWS::Glue::Job").values()
+    assert told | {job["DefaultArguments"]["--METRICS_NAMESPACE"]} == {own}
+    looked_at = set(re.findall(r'"Namespace": "(.*?)"', json.dumps(list(every_alarm(stage).values()))))
+    assert {namespace for namespace in looked_at if not namespace.startswith("AWS/")} == {own}
 
 
 def test_an_alarm_says_what_it_means_and_where_its_page_is(stage: Synthesised):
@@ -238,7 +248,7 @@ def test_on_aws_an_expression_has_its_metrics_and_where_there_is_no_maths_a_metr
         assert {part["ReturnData"] for part in parts} == {False}
         assert {part["MetricStat"]["Period"] for part in parts} == {alarm.minutes * 60}
         alone = made(local)[alarm.name]
-        assert (alone["Namespace"], alone["MetricName"], alone["Threshold"]) == (OURS, alarm.name, alarm.threshold)
+        assert (alone["Namespace"], alone["MetricName"], alone["Threshold"]) == (NAMESPACE, alarm.name, alarm.threshold)
 
 
 def test_the_functions_alarms_are_over_all_of_them(prod: Synthesised):
@@ -382,7 +392,8 @@ def test_a_dashboard_fills_its_rows_and_no_two_graphs_lie_on_one_another(prod: S
 def test_a_dashboard_shows_what_is_really_counted(aws_stage: Synthesised, name: str):
     shown = [metric for widget in dashboards(aws_stage)[name] for metric in graphed(widget)]
     assert shown
-    assert [metric for metric in shown if not is_counted(*metric)] == []
+    own = aws_stage.config.names.metrics_namespace
+    assert [m for m in shown if not is_counted(OURS if m[0] == own else m[0], *m[1:])] == []
 
 
 def test_every_gauge_is_on_a_dashboard_and_every_percentile_that_was_asked_for(prod: Synthesised):

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from glue_jobs.etl import Settings
+from glue_jobs.etl import JobSettings
 from shared.pipeline import audit_orders
 from tests.infra.templates import Synthesised
 
@@ -78,7 +78,7 @@ class TestJob:
 
     def test_is_given_every_setting_that_it_reads(self, stage: Synthesised):
         given = stage.named("AWS::Glue::Job", stage.config.names.glue_job)["DefaultArguments"]
-        required = {f"--{field.encode_name}" for field in msgspec.structs.fields(Settings)}
+        required = {f"--{field.encode_name}" for field in msgspec.structs.fields(JobSettings)}
         assert required <= given.keys()
 
     def test_takes_its_packages_from_no_index(self, aws_stage: Synthesised):

@@ -156,7 +156,7 @@ def test_where_nothing_is_lost_nothing_is_found_and_zero_is_counted(pipeline, to
 
     (metrics,) = counted()
     (shape,) = metrics["_aws"]["CloudWatchMetrics"]
-    assert (shape["Namespace"], sorted(shape["Dimensions"][0])) == ("Pousada", ["service", "vendor"])
+    assert (shape["Namespace"], sorted(shape["Dimensions"][0])) == ("pousada/local", ["service", "vendor"])
     values = {metric["Name"]: metrics[metric["Name"]] for metric in shape["Metrics"]}
     assert values == {"AuditedHotels": [1.0], "AuditedObjects": [2.0], "AuditedRecords": [4.0], "AuditFindings": [0.0]}
     assert factories.PROPERTY not in json.dumps(metrics)

@@ -173,7 +173,8 @@ def test_the_function_ends_as_the_job_on_spark_does_also_on_its_own_pruned_packa
 
     hour()
     deployed = packages.unpack(tmp_path, (LAYER, ARROW), "shared", "glue_jobs", "lambdas/etl")
-    run = deployed.run(AS_LAMBDA_DOES, **environment.aws(aws.endpoint), **variables(), POWERTOOLS_TRACE_DISABLED="1")
+    powertools = {"POWERTOOLS_TRACE_DISABLED": "1", "POWERTOOLS_METRICS_NAMESPACE": "pousada/local"}
+    run = deployed.run(AS_LAMBDA_DOES, **environment.aws(aws.endpoint), **variables(), **powertools)
     assert run.returncode == 0, run.stderr
     there = end(connection)
 

@@ -188,7 +188,7 @@ def test_what_is_counted_names_vendor_and_entity_and_no_hotel(
 
     (counted,) = metrics(capsys.readouterr().out)
     (shape,) = counted["_aws"]["CloudWatchMetrics"]
-    assert shape["Namespace"] == "Pousada"
+    assert shape["Namespace"] == "pousada/local"
     assert sorted(shape["Dimensions"][0]) == ["entity", "service", "vendor"]
     assert (counted["vendor"], counted["entity"]) == ("hostpms", "room")
     assert (counted["PollFetched"], counted["PollFailed"]) == ([12.0], [0.0])

@@ -137,6 +137,9 @@ def test_an_argument_that_is_missing_is_named() -> None:
 # -- The process -----------------------------------------------------------------------------------
 
 
+AS_JOB = SETTINGS | {"METRICS_NAMESPACE": "pousada/local"}
+
+
 class FakeCluster:
     started, stopped = 0, False
 
@@ -162,7 +165,7 @@ def spark(monkeypatch: pytest.MonkeyPatch) -> type[FakeCluster]:
 def test_settings_come_of_arguments_or_of_the_environment_and_arguments_count_more(monkeypatch, spark) -> None:
     seen: list[etl.Settings] = []
     monkeypatch.setattr(etl, "run", lambda settings, cluster, **_: seen.append(settings))
-    for name, value in SETTINGS.items():
+    for name, value in AS_JOB.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.argv", ["etl.py", "--RAW_BUCKET", "another"])
     etl.main()
@@ -172,7 +175,7 @@ def test_settings_come_of_arguments_or_of_the_environment_and_arguments_count_mo
 
 def test_spark_is_started_once_and_stopped_at_the_end(monkeypatch, spark) -> None:
     monkeypatch.setattr(etl, "run", lambda settings, cluster, **_: (cluster(), cluster()))
-    for name, value in SETTINGS.items():
+    for name, value in AS_JOB.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.argv", ["etl.py"])
     etl.main()
@@ -188,7 +191,7 @@ def test_a_run_that_fails_ends_the_process_with_a_failure_and_stops_spark(monkey
         raise error
 
     monkeypatch.setattr(etl, "run", fail)
-    for name, value in SETTINGS.items():
+    for name, value in AS_JOB.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.argv", ["etl.py"])
     with pytest.raises(exits) as caught:

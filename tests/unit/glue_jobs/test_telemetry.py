@@ -15,12 +15,14 @@ from glue_jobs.telemetry import Telemetry
 def test_a_run_tells_how_long_it_took_and_what_it_stored() -> None:
     put: list[dict[str, Any]] = []
     clock = iter([10.0, 12.5])
-    telemetry = Telemetry(lambda: SimpleNamespace(put_metric_data=lambda **how: put.append(how)), lambda: next(clock))
+    telemetry = Telemetry(
+        lambda: SimpleNamespace(put_metric_data=lambda **how: put.append(how)), "pousada/local", lambda: next(clock)
+    )
 
     telemetry.ended([Outcome(records=5), Outcome(records=3, refused=Counter(malformed_field=1, malformed_json=1))])
 
     (call,) = put
-    assert call["Namespace"] == "Pousada"
+    assert call["Namespace"] == "pousada/local"
     told = {datum["MetricName"]: datum["Value"] for datum in call["MetricData"]}
     assert told == {"EtlDurationMs": 2500.0, "EtlRecords": 8, "EtlRecordsRefused": 2}
 
@@ -32,8 +34,8 @@ def test_a_run_does_not_fail_because_it_cannot_be_told_of(caplog) -> None:
     def no_client() -> Any:
         raise NoRegionError()
 
-    Telemetry(lambda: SimpleNamespace(put_metric_data=refused)).ended([])
-    Telemetry(no_client).ended([])
+    Telemetry(lambda: SimpleNamespace(put_metric_data=refused), "pousada/local").ended([])
+    Telemetry(no_client, "pousada/local").ended([])
 
     assert [record.message for record in caplog.records] == [
         '{"message": "metrics not put", "error": "ClientError"}',
