@@ -1,16 +1,16 @@
-"""What the workers of a batch do: map raw objects into Parquet and pieces, and upsert the pieces of a bucket.
+"""What the workers of a batch do first: map raw objects into Parquet and pieces.
 
 Nothing here knows Spark. A task maps a group of raw objects and writes what they came to as one file for each
 entity and source. For PostgreSQL there follows a shuffle: a *piece* is an Arrow stream of rows of one entity, all
 in one bucket (a range of ids). Spark carries it as one opaque cell, so that no row ever passes through the JVM; a
-bucket then holds every version of its ids, and is upserted in the order of the primary key.
+bucket then holds every version of its ids, and is upserted in the order of the primary key (``upsert``).
 """
 
 from __future__ import annotations
 
 import gc
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,24 +18,20 @@ from functools import cache, partial
 from typing import NamedTuple
 
 import boto3
-import psycopg
 import pyarrow as pa
 from botocore.config import Config
 
 from glue_jobs.outcome import Outcome
-from shared.errors import NotFound, Page, Refuse, Retry
+from shared.errors import NotFound, Refuse, Retry
 from shared.model import arrow
-from shared.model.columns import ENTITIES
-from shared.model.mapping import MappingContext, Refusal, Row
+from shared.model.mapping import MappingContext, Row
 from shared.pipeline.by_column import FEWEST, Chunk, map_chunks, map_small
 from shared.pipeline.envelope import lines
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.transform import refuse_object
-from shared.storage.database_address import open_database
 from shared.storage.processed_lake import ProcessedLake, parquet_key
 from shared.storage.quarantine import quarantined_rows
 from shared.storage.raw_lake import RawLake
-from shared.storage.unified_store import UnifiedStore
 
 CHUNK_LINES = 2_000
 """Records that are mapped at once: few enough to stay in the processor's cache."""
@@ -264,44 +260,6 @@ def divided(table: pa.Table, buckets: int) -> Iterator[tuple[int, pa.Table]]:
         start += count
 
 
-# -- Upsert ------------------------------------------------------------------------------------------
-
-
-def upsert_bucket(pieces: Iterable[Piece], plan: Plan) -> Outcome:
-    """Upserts a bucket's rows. Run twice, it changes nothing."""
-    outcome = Outcome()
-    blobs: dict[str, list[bytes]] = defaultdict(list)
-    for piece in pieces:
-        blobs[piece.entity].append(piece.rows)
-    with outcome.timing("upsert"):
-        tables = {entity: arrow.from_ipc(parts) for entity, parts in blobs.items()}
-        for entity, count in upsert_tables(tables, _store(plan.database)).items():
-            outcome.written[entity] += count
-    outcome.measure_memory()
-    return outcome
-
-
-def upsert_tables(tables: Mapping[str, pa.Table], store: UnifiedStore) -> dict[str, int]:
-    """Upserts rows of a bucket by entity; returns how many of each were written."""
-    rows = {entity: arrow.NewestRows(entity, table) for entity, table in tables.items() if entity in ENTITIES}
-    try:
-        written = store.upsert(rows)
-    except psycopg.Error as error:
-        # Spark logs whatever a worker raises, and PostgreSQL's own words quote the row.
-        fix = "compare the migrations with the model"
-        raise Page(f"PostgreSQL does not take rows of the batch ({type(error).__name__})", fix=fix) from None
-    if "quarantine" in tables:
-        store.quarantine([_refusal(row) for row in tables["quarantine"].to_pylist()])
-    return written
-
-
-def _refusal(row: dict[str, object]) -> Refusal:
-    names = {"source": "vendor", "hotel_id": "property_id", "record_entity": "entity", "raw_received_at": "received_at"}
-    wanted = Refusal.__dataclass_fields__
-    named = {names.get(name, name): value for name, value in row.items()}
-    return Refusal(**{name: value for name, value in named.items() if name in wanted})  # type: ignore[arg-type]
-
-
 # -- Clients, one for each worker process --------------------------------------------------------------
 
 
@@ -313,11 +271,6 @@ def _raw_lake(bucket: str) -> RawLake:
 @cache
 def _processed_lake(bucket: str) -> ProcessedLake:
     return ProcessedLake(bucket, _s3())
-
-
-@cache
-def _store(database: str) -> UnifiedStore:
-    return UnifiedStore(open_database(database, "pousada-etl", boto3.client))
 
 
 @cache

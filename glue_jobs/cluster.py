@@ -17,8 +17,9 @@ from pyspark import SparkContext
 from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
-from glue_jobs.batch import Batch, Piece, Plan, map_group, upsert_bucket
+from glue_jobs.batch import Batch, Piece, Plan, map_group
 from glue_jobs.outcome import Outcome
+from glue_jobs.upsert import upsert_bucket
 from shared.pipeline.manifest import Manifest
 
 TASKS_PER_CORE = 16

@@ -1,9 +1,9 @@
 """The Glue job: every pending manifest into Parquet and PostgreSQL.
 
 A small batch is done in this process: before Spark has started, it is stored. A larger one is distributed by Spark
-(``glue_jobs.cluster``). Both do the same by the same code (``glue_jobs.batch``). A manifest is moved to done only when
-all of it is stored: a run that fails leaves it pending, and the next does it again, onto the same rows and the same
-file names.
+(``glue_jobs.cluster``). Both do the same by the same code (``batch``, then ``upsert``). A manifest is moved to done
+only when all of it is stored: a run that fails leaves it pending, and the next does it again, onto the same rows and
+the same file names.
 
 The function ``lambdas/etl`` takes a quiet hour's batches by the same ``take_all``, and starts this job for the others.
 """
@@ -23,9 +23,10 @@ from time import perf_counter
 
 import boto3
 
-from glue_jobs.batch import Batch, Piece, Plan, map_group, upsert_bucket
+from glue_jobs.batch import Batch, Piece, Plan, map_group
 from glue_jobs.outcome import Outcome
 from glue_jobs.telemetry import Telemetry
+from glue_jobs.upsert import upsert_bucket
 from shared.errors import Misconfigured, PousadaError
 from shared.pipeline.manifest import Manifest
 from shared.settings import EnvironmentModel, read

@@ -24,7 +24,8 @@ import psycopg
 import pyarrow as pa
 from psycopg.conninfo import make_conninfo
 
-from glue_jobs.batch import CHUNK_LINES, divided, upsert_tables
+from glue_jobs.batch import CHUNK_LINES, divided
+from glue_jobs.upsert import upsert_tables
 from scripts.benchmarks.pages import PROPERTY, pages
 from scripts.local.embedded_postgres import EmbeddedPostgres
 from shared.model import arrow

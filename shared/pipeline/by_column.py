@@ -27,8 +27,9 @@ from shared.model.mapping import MappingContext, Row, Warned
 from shared.model.vectors import FAILED, Codes, Mask, Records, Vector, column
 from shared.pipeline import rules
 from shared.pipeline.kernels import KERNELS
+from shared.pipeline.plain import Plain
 from shared.pipeline.raw_keys import RawAddress, parse
-from shared.pipeline.transform import ContextOf, Line, Mapped, Plain, RecordMapper, refuse_object
+from shared.pipeline.transform import ContextOf, Line, Mapped, RecordMapper, refuse_object
 
 FEWEST = 64
 """Records below which columns do not pay."""

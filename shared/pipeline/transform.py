@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -24,7 +23,8 @@ from shared.model.identity import record_id
 from shared.model.mapping import MappingContext, Refusal, Row, Warned
 from shared.pipeline import envelope as envelopes
 from shared.pipeline import raw_keys, rules
-from shared.pipeline.envelope import Envelope, decoder_of, record_decoder
+from shared.pipeline.envelope import Envelope, decoder_of
+from shared.pipeline.plain import NUL, Page, Plain
 from shared.vendors.registry import part
 
 ContextOf = Callable[[str, str], MappingContext]
@@ -179,7 +179,7 @@ class RecordMapper:
 
         Raises Malformed or Unmappable.
         """
-        if self._decode is not None and _NUL not in line:
+        if self._decode is not None and NUL not in line:
             try:
                 envelope: Envelope[Any] = self._decode(line)
             except UNREADABLE:
@@ -229,60 +229,8 @@ class RecordMapper:
         )
 
 
-class Plain:
-    """Of some lines, the records that are what their raw key promises, typed."""
-
-    def __init__(self) -> None:
-        self.records: list[Any] = []
-        self.received: list[datetime] = []
-        self.places: list[int] = []
-        """Where among the lines each record stood."""
-
-    def add(self, place: int, record: Any, received_at: datetime) -> None:
-        self.places.append(place)
-        self.records.append(record)
-        self.received.append(received_at)
-
-
-class Page:
-    """The lines of one page differ in their records alone: around them stands the same envelope.
-
-    So a line that begins and ends like another, with one JSON value between, is that envelope around this value.
-    """
-
-    def __init__(self, before: bytes, after: bytes, received_at: datetime, vendor: str, entity: str) -> None:
-        self._received_at = received_at
-        self._before, self._after = before, after
-        self._inside = slice(len(before), -len(after))
-        self._entity = entity
-        self._payloads = part(vendor, "payloads")
-        self._decode = record_decoder(self._payloads.RECORDS[entity]).decode
-
-    def read(self, lines: Sequence[bytes]) -> Plain:
-        """The records of lines of the page; not of those that have another envelope, or whose record is unreadable."""
-        before, after, inside, decode = self._before, self._after, self._inside, self._decode
-        plain, received_at = Plain(), self._received_at
-        for place, line in enumerate(lines):
-            # One byte is found far sooner than six: where nothing is escaped, NUL is not.
-            if line.startswith(before) and line.endswith(after) and not (b"\\" in line and _NUL in line):
-                try:
-                    record = decode(line[inside])
-                except UNREADABLE:
-                    record = self._put_right(line[inside])
-                if record is not None:
-                    plain.add(place, record, received_at)
-        return plain
-
-    def _put_right(self, payload: bytes) -> Any:
-        try:
-            return self._payloads.decode(payload, self._entity)
-        except Unmappable:
-            return None
-
-
 _REFUSED = (Unmappable, Malformed, NotFound)
 """What a record is refused by."""
-_NUL = rb"\u0000"
 _NUL_CHARACTER = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # behind an even number of backslashes it is no escape
 
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg.rows import dict_row
 
-from glue_jobs import batch, etl
+from glue_jobs import batch, etl, upsert
 from glue_jobs.batch import Plan
 from scripts.rehearsal.snapshot import MADE_BY_ARRIVAL
 from shared.model.columns import ENTITIES, TABLES, content_columns, lake_columns, order_columns
@@ -164,7 +164,7 @@ class Theatre:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(batch, "_raw_lake", lambda bucket: self.raw)
             patch.setattr(batch, "_processed_lake", lambda bucket: self.processed)
-            patch.setattr(batch, "_store", lambda secret: UnifiedStore(self.database))
+            patch.setattr(upsert, "_store", lambda secret: UnifiedStore(self.database))
             yield self
 
     def perform(self, plays: Sequence[Play]) -> None:

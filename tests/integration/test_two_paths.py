@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from glue_jobs import batch
-from glue_jobs.batch import Batch, Plan, map_group, upsert_bucket
+from glue_jobs import batch, upsert
+from glue_jobs.batch import Batch, Plan, map_group
+from glue_jobs.upsert import upsert_bucket
 from shared.errors import StoreUnavailable
 from shared.model.columns import TABLES
 from shared.pipeline.live import apply_objects
@@ -88,7 +89,7 @@ def paths(postgres: TemplatedPostgres) -> Iterator[Paths]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(batch, "_raw_lake", lambda bucket: made.raw)
         patched.setattr(batch, "_processed_lake", lambda bucket: made.processed)
-        patched.setattr(batch, "_store", lambda secret: UnifiedStore(databases["batch"]))
+        patched.setattr(upsert, "_store", lambda secret: UnifiedStore(databases["batch"]))
         yield made
     for path, name in names.items():
         databases[path].close()
@@ -226,7 +227,7 @@ def test_a_batch_that_dies_midway_and_is_repeated_doubles_nothing(paths, monkeyp
             return written
 
     with monkeypatch.context() as dying:
-        dying.setattr(batch, "_store", lambda secret: Dying(paths.databases["batch"]))
+        dying.setattr(upsert, "_store", lambda secret: Dying(paths.databases["batch"]))
         with pytest.raises(StoreUnavailable):
             paths.batch(5)
     assert paths.rows("batch") != paths.rows("live")

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from glue_jobs import batch
-from glue_jobs.batch import Batch, Piece, Plan, map_group, upsert_bucket
+from glue_jobs import batch, upsert
+from glue_jobs.batch import Batch, Piece, Plan, map_group
 from glue_jobs.outcome import Outcome
+from glue_jobs.upsert import upsert_bucket
 from shared.errors import Malformed, Page, StoreUnavailable
 from shared.model import arrow
 from shared.model.mapping import Refusal
@@ -66,7 +67,7 @@ def processed(monkeypatch: pytest.MonkeyPatch) -> FakeProcessedLake:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> FakeStore:
     store = FakeStore()
-    monkeypatch.setattr(batch, "_store", lambda secret: store)
+    monkeypatch.setattr(upsert, "_store", lambda secret: store)
     return store
 
 
@@ -316,4 +317,4 @@ def test_outcomes_add_up() -> None:
 
 def test_every_vendor_has_mappers_for_what_the_batch_stores() -> None:
     for vendor in registry.VENDORS:
-        assert set(registry.part(vendor, "mapping").MAPPERS) <= set(batch.ENTITIES)
+        assert set(registry.part(vendor, "mapping").MAPPERS) <= set(upsert.ENTITIES)
