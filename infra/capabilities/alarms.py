@@ -43,56 +43,9 @@ class Alarms(Construct):
 
     def _alarm(self, alarm: Alarm) -> cloudwatch.CfnAlarm:
         silent = self._target.composite_alarms and alarm.cause
-        return cloudwatch.CfnAlarm(
-            self,
-            alarm.name,
-            alarm_name=self._config.names.named(alarm.name),
-            alarm_description=self._description(alarm.name, alarm.means),
-            comparison_operator="LessThanThreshold" if alarm.below else "GreaterThanThreshold",
-            threshold=alarm.threshold,
-            evaluation_periods=alarm.periods,
-            datapoints_to_alarm=alarm.enough,
-            treat_missing_data=alarm.missing,
-            **({} if silent else self._actions(alarm.severity)),
-            **self._watched(alarm),
-        )
-
-    def _watched(self, alarm: Alarm) -> dict[str, Any]:
-        period = alarm.minutes * 60
-        if not alarm.expression:
-            return self._single(alarm.metrics[0], period)
-        if not self._target.metric_maths:
-            return self._single(Metric(OURS, alarm.name), period)
-        watched = cloudwatch.CfnAlarm.MetricDataQueryProperty(id="watched", expression=alarm.expression)
-        parts = [self._part(f"m{number}", metric, period) for number, metric in enumerate(alarm.metrics)]
-        return {"metrics": [watched, *parts]}
-
-    def _single(self, metric: Metric, period: int) -> dict[str, Any]:
-        # A percentile goes by another property.
-        percentile = metric.statistic.startswith("p")
-        return {
-            "namespace": metric.namespace_in(self._config),
-            "metric_name": metric.name,
-            "dimensions": [{"name": name, "value": value} for name, value in metric.dimensions.items()],
-            "period": period,
-            "extended_statistic" if percentile else "statistic": metric.statistic,
-        }
-
-    def _part(self, id: str, metric: Metric, period: int) -> cloudwatch.CfnAlarm.MetricDataQueryProperty:
-        dimensions = [
-            cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in metric.dimensions.items()
-        ]
-        return cloudwatch.CfnAlarm.MetricDataQueryProperty(
-            id=id,
-            metric_stat=cloudwatch.CfnAlarm.MetricStatProperty(
-                metric=cloudwatch.CfnAlarm.MetricProperty(
-                    namespace=metric.namespace_in(self._config), metric_name=metric.name, dimensions=dimensions
-                ),
-                period=period,
-                stat=metric.statistic,
-            ),
-            return_data=False,
-        )
+        told = "" if silent else self._topic(alarm.severity)
+        maths = self._target.metric_maths
+        return metric_alarm(self, alarm, config=self._config, told=told, maths=maths)
 
     def _composite(self, composite: Composite, children: Sequence[str]) -> None:
         names = self._config.names
@@ -100,19 +53,84 @@ class Alarms(Construct):
             self,
             composite.name,
             alarm_name=names.named(composite.name),
-            alarm_description=self._description(composite.name, composite.means),
+            alarm_description=described(composite.means, composite.name, self._config),
             alarm_rule=" OR ".join(f'ALARM("{names.named(child)}")' for child in children),
             actions_suppressor=names.named(composite.suppressor),
             actions_suppressor_wait_period=_WAIT_SECONDS,
             actions_suppressor_extension_period=_EXTENSION_SECONDS,
-            **self._actions("page"),
+            **_telling(self._topic("page")),
         )
         for name in (*children, composite.suppressor):
             made.add_resource_dependency(self.alarms[name])
 
-    def _actions(self, severity: str) -> dict[str, Any]:
+    def _topic(self, severity: str) -> str:
         topic = self._topics.page if severity == "page" else self._topics.mail
-        return {"alarm_actions": [topic.topic_arn], "ok_actions": [topic.topic_arn]}
+        return topic.topic_arn
 
-    def _description(self, name: str, means: str) -> str:
-        return f"{means} {self._config.observability.runbook_url.rstrip('/')}/{name}.md"
+
+def metric_alarm(
+    scope: Construct, alarm: Alarm, *, config: StageConfig, told: str, maths: bool = True
+) -> cloudwatch.CfnAlarm:
+    """``told``: its topic's ARN, or nobody. Without ``maths`` an expression is a metric of the alarm's own name."""
+    return cloudwatch.CfnAlarm(
+        scope,
+        alarm.name,
+        alarm_name=config.names.named(alarm.name),
+        alarm_description=described(alarm.means, alarm.name, config),
+        comparison_operator="LessThanThreshold" if alarm.below else "GreaterThanThreshold",
+        threshold=alarm.threshold,
+        evaluation_periods=alarm.periods,
+        datapoints_to_alarm=alarm.enough,
+        treat_missing_data=alarm.missing,
+        **_telling(told),
+        **_watched(alarm, config, maths),
+    )
+
+
+def described(means: str, page: str, config: StageConfig) -> str:
+    """What an alarm says of itself: what it means, and where its page of the runbook is."""
+    return f"{means} {config.observability.runbook_url.rstrip('/')}/{page}.md"
+
+
+def _telling(topic: str) -> dict[str, Any]:
+    return {"alarm_actions": [topic], "ok_actions": [topic]} if topic else {}
+
+
+def _watched(alarm: Alarm, config: StageConfig, maths: bool) -> dict[str, Any]:
+    period = alarm.minutes * 60
+    if not alarm.expression:
+        return _single(alarm.metrics[0], config, period)
+    if not maths:
+        return _single(Metric(OURS, alarm.name), config, period)
+    watched = cloudwatch.CfnAlarm.MetricDataQueryProperty(id="watched", expression=alarm.expression)
+    parts = [_part(f"m{number}", metric, config, period) for number, metric in enumerate(alarm.metrics)]
+    return {"metrics": [watched, *parts]}
+
+
+def _single(metric: Metric, config: StageConfig, period: int) -> dict[str, Any]:
+    # A percentile goes by another property.
+    percentile = metric.statistic.startswith("p")
+    return {
+        "namespace": metric.namespace_in(config),
+        "metric_name": metric.name,
+        "dimensions": [{"name": name, "value": value} for name, value in metric.dimensions.items()],
+        "period": period,
+        "extended_statistic" if percentile else "statistic": metric.statistic,
+    }
+
+
+def _part(id: str, metric: Metric, config: StageConfig, period: int) -> cloudwatch.CfnAlarm.MetricDataQueryProperty:
+    dimensions = [
+        cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in metric.dimensions.items()
+    ]
+    return cloudwatch.CfnAlarm.MetricDataQueryProperty(
+        id=id,
+        metric_stat=cloudwatch.CfnAlarm.MetricStatProperty(
+            metric=cloudwatch.CfnAlarm.MetricProperty(
+                namespace=metric.namespace_in(config), metric_name=metric.name, dimensions=dimensions
+            ),
+            period=period,
+            stat=metric.statistic,
+        ),
+        return_data=False,
+    )
