@@ -16,8 +16,12 @@ class Network(Section):
     """Another for each stage, where two are ever to be connected."""
     zones: int = Field(3, ge=2, le=3)
     """How many of the region's availability zones, in the order in which it names them."""
-    nat_gateways: int = Field(1, ge=1, le=3)
+    nat: Literal["gateway", "instance"] = "gateway"
+    """AWS's own, or an instance of the stage's for a third of it, which is out for some minutes where it fails."""
+    nats: int = Field(1, ge=1, le=3)
     """With one, an outage of its zone delays polls and batches, and loses nothing; webhooks need none."""
+    nat_instance_class: str = Field("t4g.micro", pattern=r"^[a-z]+[0-9]+g[a-z]*\.[a-z0-9]+$")
+    """Graviton's alone. On less than a gibibyte of memory its first installation has been seen to fail."""
     interface_endpoints: tuple[str, ...] = ()
     """Services by their endpoint's name (``secretsmanager``), each billed by the hour and zone. None is needed."""
 

@@ -1,4 +1,4 @@
-"""Alarms on what all of it runs on: functions, the database, secrets, and the watch itself."""
+"""Alarms on what all of it runs on: functions, the database, NAT instances, secrets, and the watch itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from infra.config import StageConfig
 _GIB = 1024**3
 _NOT_CALLED = "A function that is not called does not fail."
 _SECRETS = ("webhook-secret", "oauth-credentials")
+NAT = "nat-unreachable"
+REBOOTS = "nat-reboot-"
+"""Alarms that only reboot a NAT instance begin so, and end with its number. Their page is that of ``NAT``."""
 
 
 def functions(config: StageConfig, names: Sequence[str]) -> tuple[Alarm, ...]:
@@ -87,6 +90,24 @@ def database(config: StageConfig) -> tuple[Alarm, ...]:
             missing="ignore",
             why=why,
         ),
+    )
+
+
+def nat(instances: Sequence[str]) -> Alarm:
+    """``instances``: the ids of the stage's NAT instances. A NAT gateway tells of no checks, and has no alarm."""
+    return Alarm(
+        name=NAT,
+        severity="warn",
+        means="A NAT instance has not answered for five minutes: polls and batches wait for the way out.",
+        metrics=tuple(Metric("AWS/EC2", "StatusCheckFailed", {"InstanceId": id}) for id in instances),
+        # One that was stopped tells nothing, while the others do.
+        expression=f"MAX([{', '.join(f'FILL(m{number}, 1)' for number in range(len(instances)))}])",
+        threshold=0,
+        shown="> 0 checks failed",
+        minutes=1,
+        periods=5,
+        missing="breaching",
+        why="An instance that is there is checked every minute: one that tells nothing was stopped or is gone.",
     )
 
 

@@ -11,6 +11,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.capabilities.log import Log
+from infra.capabilities.nat import NatInstances
 from infra.capabilities.permissions import of_this_account
 from infra.config import StageConfig
 
@@ -69,13 +70,15 @@ class Network(Construct):
             vpc_name=config.names.named("network"),
             ip_addresses=ec2.IpAddresses.cidr(network.cidr),
             max_azs=network.zones,
-            nat_gateways=network.nat_gateways,
+            nat_gateways=network.nats if network.nat == "gateway" else 0,
             subnet_configuration=[_subnets(tier) for tier in _TYPES],
             # CDK would empty the default group by a function that may change any group. Nobody is in it
             # (tests/infra/test_network.py), and it lets in nobody but its own.
             restrict_default_security_group=False,
         )
         self.groups = Groups(self, "Groups", config=config, vpc=self.vpc)
+        if network.nat == "instance":
+            NatInstances(self, "Nat", config=config, vpc=self.vpc, group=self.groups.nat)
         self._reach_s3_and_dynamodb()
         self._reach(network.interface_endpoints)
         FlowLog(self, "FlowLog", config=config, vpc=self.vpc)
@@ -141,8 +144,15 @@ class Groups(Construct):
         self.job.add_ingress_rule(self.job, ec2.Port.all_tcp())
         if config.network.interface_endpoints:
             self.endpoints = self._group("endpoints", "AWS's interface endpoints")
-            for group in (self.services, self.clients, self.job, self.migrations):
-                self.endpoints.add_ingress_rule(group, _HTTPS)
+            self._answer(self.endpoints)
+        if config.network.nat == "instance":
+            # What it forwards it lets in and sends out again; beside that it fetches its packages.
+            self.nat = self._calling("nat", "NAT instances")
+            self._answer(self.nat)
+
+    def _answer(self, group: ec2.SecurityGroup) -> None:
+        for caller in (self.services, self.clients, self.job, self.migrations):
+            group.add_ingress_rule(caller, _HTTPS)
 
     def _calling(self, name: str, description: str) -> ec2.SecurityGroup:
         group = self._group(name, description)
@@ -188,7 +198,7 @@ def _subnets(tier: Tier) -> ec2.SubnetConfiguration:
         name=tier,
         subnet_type=_TYPES[tier],
         cidr_mask=_MASKS[tier],
-        # The NAT gateway brings its own address; whatever else came there should have none.
+        # NAT brings its own address; whatever else came there should have none.
         map_public_ip_on_launch=False if tier == "public" else None,
     )
 

@@ -71,6 +71,13 @@ RDS_PROXY_VCPU_HOUR = Price(0.018, "vCPU-hour of the database, two at least", "r
 # -- Network -----------------------------------------------------------------------------------------
 NAT_HOUR = Price(0.048, "hour of a NAT gateway", "vpc/pricing/")
 NAT_GB = Price(0.048, "GB through a NAT gateway", "vpc/pricing/")
+# Of an instance that forwards: on demand, Linux.
+EC2_HOUR = {
+    "t4g.nano": Price(0.0046, "hour of an instance", "ec2/pricing/on-demand/"),
+    "t4g.micro": Price(0.0092, "hour of an instance", "ec2/pricing/on-demand/"),
+    "t4g.small": Price(0.0184, "hour of an instance", "ec2/pricing/on-demand/"),
+}
+EBS_GP3 = Price(0.088, "GB and month of an instance's volume", "ebs/pricing/")
 ADDRESS_HOUR = Price(0.005, "hour of a public IPv4 address", "vpc/pricing/")
 ENDPOINT_HOUR = Price(0.011, "hour of an interface endpoint in a zone", "privatelink/pricing/")
 BETWEEN_REGIONS_GB = Price(0.02, "GB to another region", "ec2/pricing/on-demand/")
@@ -97,9 +104,9 @@ BACKUP_GB = Price(0.095, "GB and month in a backup vault", "backup/pricing/")
 
 
 def all_prices() -> Iterator[tuple[str, Price]]:
-    """Each with what tells it from others of its unit: a database's class."""
+    """Each with what tells it from others of its unit: a class of database or of instance."""
     for value in globals().values():
         if isinstance(value, Price):
             yield "", value
-    for name, price in RDS_POSTGRES_HOUR.items():
+    for name, price in (*EC2_HOUR.items(), *RDS_POSTGRES_HOUR.items()):
         yield f" of `{name}`", price

@@ -44,6 +44,24 @@ def _nat(_: Resource) -> Iterator[Charge]:
     yield _owed("VPC", "NAT gateways", p.NAT_HOUR, p.HOURS)
 
 
+def _instance(instance: Resource) -> Iterator[Charge]:
+    kind = instance.text("InstanceType")
+    if kind not in p.EC2_HOUR:
+        known = ", ".join(p.EC2_HOUR)
+        raise Unpriced(f"no price for an instance of class {kind or 'unknown'}: scripts/cost/prices.py has {known}")
+    yield _owed("EC2", f"NAT instances, {kind}", p.EC2_HOUR[kind], p.HOURS)
+    for volume in instance.properties.get("BlockDeviceMappings", ()):
+        if (type := volume["Ebs"]["VolumeType"]) != "gp3":
+            raise Unpriced(f"no price for a volume of type {type}: scripts/cost/prices.py has gp3")
+        yield _owed("EC2", "NAT instances' volumes", p.EBS_GP3, volume["Ebs"]["VolumeSize"])
+    if instance.properties.get("Monitoring"):
+        yield _owed("CloudWatch", "NAT instances, by the minute", p.METRIC, _METRICS_OF_AN_INSTANCE)
+
+
+_METRICS_OF_AN_INSTANCE = 7
+"""That detailed monitoring is billed for; status checks are free."""
+
+
 def _address(_: Resource) -> Iterator[Charge]:
     yield _owed("VPC", "public addresses", p.ADDRESS_HOUR, p.HOURS)
 
@@ -162,6 +180,7 @@ PRICED: Mapping[str, Rule] = {
     "AWS::DynamoDB::Table": _on_demand,
     "AWS::EC2::EIP": _address,
     "AWS::EC2::FlowLog": _by_use,
+    "AWS::EC2::Instance": _instance,
     "AWS::EC2::NatGateway": _nat,
     "AWS::EC2::VPCEndpoint": _endpoint,
     "AWS::Events::Rule": _by_use,
@@ -211,6 +230,7 @@ FREE: Mapping[str, str] = {
     "AWS::CodeDeploy::Application": "deployments to Lambda are free",
     "AWS::CodeDeploy::DeploymentConfig": "deployments to Lambda are free",
     "AWS::CodeDeploy::DeploymentGroup": "deployments to Lambda are free",
+    "AWS::EC2::EIPAssociation": _WIRING,
     "AWS::EC2::InternetGateway": _WIRING,
     "AWS::EC2::NetworkAcl": _RIGHTS,
     "AWS::EC2::NetworkAclEntry": _RIGHTS,
@@ -229,6 +249,7 @@ FREE: Mapping[str, str] = {
     "AWS::Glue::Database": _CATALOG,
     "AWS::Glue::SecurityConfiguration": _SETTING,
     "AWS::Glue::Table": _CATALOG,
+    "AWS::IAM::InstanceProfile": _RIGHTS,
     "AWS::IAM::ManagedPolicy": _RIGHTS,
     "AWS::IAM::Policy": _RIGHTS,
     "AWS::IAM::Role": _RIGHTS,

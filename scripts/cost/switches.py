@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from scripts.cost.estimate import Estimate, estimate
-from scripts.cost.templates import Resources
+from scripts.cost.templates import Resource, Resources
 from scripts.cost.traffic import Traffic
 
 Change = Callable[[Resources, Traffic], tuple[Resources, Traffic]]
@@ -45,6 +45,23 @@ def _small_batch(mib: int) -> Change:
     return _with("AWS::Lambda::Function", Environment=variables)
 
 
+def _nat_instances(resources: Resources, traffic: Traffic) -> tuple[Resources, Traffic]:
+    """For each gateway an instance with its alarm that reboots it; one alarm on all of them."""
+    gateways = len(resources.of("AWS::EC2::NatGateway"))
+    instance = Resource("AWS::EC2::Instance", "Nat", _NAT_INSTANCE)
+    watched = Resource("AWS::CloudWatch::Alarm", "NatUnreachable", {"Metrics": [{"MetricStat": {}}] * gateways})
+    added = [instance, Resource("AWS::CloudWatch::Alarm", "NatReboot", {})] * gateways
+    if gateways:
+        added.append(watched)
+    return Resources([*resources.without("AWS::EC2::NatGateway"), *added]), traffic
+
+
+_NAT_INSTANCE = {
+    "InstanceType": "t4g.micro",
+    "BlockDeviceMappings": [{"Ebs": {"VolumeType": "gp3", "VolumeSize": 8}}],
+    "Monitoring": True,
+}
+"""As infra/capabilities/nat.py has it by default."""
 _WRITES = [{"ReadWriteType": "WriteOnly", "DataResources": [{"Type": "AWS::S3::Object"}]}]
 _PLAIN = [{"HttpMethod": "*", "ResourcePath": "/*"}]
 
@@ -112,9 +129,10 @@ SWITCHES: tuple[Switch, ...] = (
     ),
     Switch("no dashboards", "the dashboards", _without("AWS::CloudWatch::Dashboard")),
     Switch(
-        "no NAT gateway, what calls vendors outside the network (not built)",
-        "one place to bound and to log what goes out",
-        _without("AWS::EC2::NatGateway", "AWS::EC2::EIP", "AWS::EC2::FlowLog"),
+        '`"network": {"nat": "instance"}`',
+        "a way out that repairs itself unseen: polls and batches wait some minutes, or for a deployment "
+        "([network.md](network.md#a-gateway-or-an-instance))",
+        _nat_instances,
     ),
     Switch(
         '`"hotel_secrets": {"store": "secretsmanager"}`',

@@ -227,6 +227,7 @@ def _writes_only(trail: object) -> bool:
 
 def _network(month: Month) -> Iterator[Charge]:
     polls = month.traffic.polls
+    # An instance is not billed for what passes it.
     if month.resources.of("AWS::EC2::NatGateway"):
         yield Charge("VPC", "through the NAT gateways", polls * f.POLL_WIRE_BYTES.value / _GB, p.NAT_GB)
     if month.resources.of("AWS::EC2::FlowLog"):

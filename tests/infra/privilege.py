@@ -57,6 +57,7 @@ UNCONDITIONAL_TRUST: Mapping[str, str] = {
     "rds.amazonaws.com": "a role is given to a proxy by iam:PassRole, which ends at its own account",
     "backup.amazonaws.com": "a role is given to a selection by iam:PassRole, which ends at its own account",
     "s3.amazonaws.com": "a role is given to a replication by iam:PassRole, which ends at its own account",
+    "ec2.amazonaws.com": "a role is given to an instance by iam:PassRole, which ends at its own account",
     "apigateway.amazonaws.com": "the role is the account's own setting; no other account can name it",
 }
 """Services whose trust needs no ``aws:SourceAccount``; any other could be sent here by somebody else's account."""

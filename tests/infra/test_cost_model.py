@@ -10,6 +10,7 @@ import pytest
 
 from scripts.cost.estimate import estimate, traffic_of
 from scripts.cost.page import page
+from scripts.cost.switches import SWITCHES
 from scripts.cost.templates import Resources
 from tests.infra.templates import REPOSITORY, Synthesised, synthesise
 
@@ -24,6 +25,22 @@ def test_everything_that_a_stage_has_is_priced_or_free_for_a_reason(aws_stage: S
     found = resources(aws_stage)
 
     assert estimate(found, traffic_of(found, 100, 12)).usd > 0
+
+
+def test_the_switch_to_nat_instances_saves_what_a_stage_with_them_costs_less(tmp_path: Path) -> None:
+    """The switch adds by hand what the stage would have."""
+    stages = {kind: synthesise(tmp_path / kind, stages="prod-eu-west-1", network={"nat": kind}) for kind in NATS}
+    gateway, instance = (resources(stages[kind]["prod-eu-west-1"]) for kind in NATS)
+    before = estimate(gateway, traffic_of(gateway, 100, 12))
+    after = estimate(instance, traffic_of(instance, 100, 12))
+    (switch,) = (it for it in SWITCHES if it.where == '`"network": {"nat": "instance"}`')
+
+    assert switch.saved(before, gateway) == pytest.approx(before.usd - after.usd)
+    assert switch.saved(before, gateway) > 20
+    assert switch.saved(after, instance) == 0
+
+
+NATS = ("gateway", "instance")
 
 
 def test_the_schedules_are_read_from_the_templates(prod: Synthesised) -> None:

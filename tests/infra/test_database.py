@@ -171,7 +171,7 @@ def digest_after(file: Path, root: Path) -> str:
 
 BARE = {
     "region": "eu-west-1",
-    "network": {"interface_endpoints": ["secretsmanager"], "zones": 2, "nat_gateways": 2},
+    "network": {"interface_endpoints": ["secretsmanager"], "zones": 2, "nats": 2},
     "database": {"proxy": False, "monitoring_seconds": 0},
 }
 

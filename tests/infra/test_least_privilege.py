@@ -74,6 +74,13 @@ def test_a_stage_that_keeps_its_hotels_secrets_in_secrets_manager_keeps_the_rule
     _is_rotated_by_secrets_manager(stage, walked)
 
 
+def test_a_stage_that_goes_out_by_instances_of_its_own_keeps_the_rules_too(tmp_path: Path):
+    (stage,) = synthesise(tmp_path, stages="dev-eu-west-1", network={"nat": "instance"}).values()
+    assert "AWS::EC2::Instance" in {r["Type"] for r in stage.templates["network"]["Resources"].values()}
+    walked = read(stage)
+    assert [broken for rule in RULES for broken in rule(walked)] == []
+
+
 def _is_rotated_by_secrets_manager(stage: Synthesised, walked: Policies):
     """By this account's alone; and what it can have rotated is what the role reaches: webhook secrets."""
     (invoked,) = (p for p in stage.properties("AWS::Lambda::Permission").values() if p["Principal"] == SECRETS_MANAGER)

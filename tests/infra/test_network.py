@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.capabilities.network import PLACES
-from tests.infra.templates import REPOSITORY, Synthesised
+from scripts.cost import prices
+from scripts.cost.standing import standing
+from scripts.cost.templates import Resources
+from tests.infra.templates import REPOSITORY, Synthesised, synthesise
 
 pytestmark = pytest.mark.infra
 
@@ -49,7 +55,7 @@ def group_of(reference: object) -> str:
     return found
 
 
-GROUPS = ("Services", "Clients", "Job", "Migrations", "Proxy", "Database")
+GROUPS = ("Services", "Clients", "Job", "Migrations", "Proxy", "Database", "Nat")
 
 
 def inward(stage: Synthesised) -> set[tuple[str, str, int, int]]:
@@ -81,20 +87,199 @@ def test_no_route_leads_out_of(aws_stage: Synthesised, tier: str):
     assert routes(aws_stage, tier) == []
 
 
+@pytest.fixture(scope="module")
+def with_gateways(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    (stage,) = synthesise(tmp_path_factory.mktemp("cdk.out"), stages="prod-eu-west-1", network=GATEWAYS).values()
+    return stage
+
+
+GATEWAYS = {"nat": "gateway", "nats": 2}
+
+
+@pytest.fixture
+def with_instances(every_option: Synthesised) -> Synthesised:
+    assert (every_option.config.network.nat, every_option.config.network.nats) == ("instance", 2)
+    return every_option
+
+
 def test_out_of_egress_it_goes_by_nat_and_out_of_public_by_the_gateway(aws_stage: Synthesised):
-    assert {"NatGatewayId" in route for route in routes(aws_stage, "egress")} == {True}
+    by = {"gateway": "NatGatewayId", "instance": "InstanceId"}[aws_stage.config.network.nat]
+    assert {by in route for route in routes(aws_stage, "egress")} == {True}
     assert {"GatewayId" in route for route in routes(aws_stage, "public")} == {True}
-    nat = aws_stage.properties("AWS::EC2::NatGateway").values()
-    assert len(nat) == aws_stage.config.network.nat_gateways
-    assert all(gateway["SubnetId"]["Ref"] in subnets(aws_stage, "public") for gateway in nat)
 
 
-def test_nothing_but_nat_is_in_the_public_tier(aws_stage: Synthesised):
-    public = subnets(aws_stage, "public")
-    for template in aws_stage.templates.values():
-        for resource in template["Resources"].values():
-            if resource["Type"] not in ("AWS::EC2::NatGateway", "AWS::EC2::SubnetRouteTableAssociation"):
-                assert not any(id in json.dumps(resource.get("Properties", {})) for id in public), resource["Type"]
+NAT = {"gateway": "AWS::EC2::NatGateway", "instance": "AWS::EC2::Instance"}
+
+
+def test_there_are_as_many_of_one_kind_of_nat_as_are_asked_for_and_none_of_the_other(
+    with_gateways: Synthesised, with_instances: Synthesised
+):
+    assert {kind: len(with_gateways.resources(type)) for kind, type in NAT.items()} == {"gateway": 2, "instance": 0}
+    assert {kind: len(with_instances.resources(type)) for kind, type in NAT.items()} == {"gateway": 0, "instance": 2}
+
+
+@pytest.mark.parametrize(("kind", "field"), [("gateways", "NatGatewayId"), ("instances", "InstanceId")])
+def test_each_zone_goes_out_by_its_own_nat_and_one_without_by_another(
+    request: pytest.FixtureRequest, kind: str, field: str
+):
+    stage: Synthesised = request.getfixturevalue(f"with_{kind}")
+    out = {route["RouteTableId"]["Ref"]: route[field]["Ref"] for route in routes(stage, "egress")}
+    first, second, third = (out[table] for table in sorted(out))
+    assert first != second
+    assert third in (first, second)
+
+
+def test_between_gateway_and_instance_a_route_is_changed_and_not_made_anew(
+    with_gateways: Synthesised, with_instances: Synthesised
+):
+    """Two routes to everywhere cannot be in one table, and CloudFormation would make the new one first."""
+    assert with_gateways.resources("AWS::EC2::Route").keys() == with_instances.resources("AWS::EC2::Route").keys()
+
+
+def test_nothing_but_nat_is_in_the_public_tier(aws_stage: Synthesised, with_instances: Synthesised):
+    for stage in (aws_stage, with_instances):
+        public = subnets(stage, "public")
+        for template in stage.templates.values():
+            for resource in template["Resources"].values():
+                if resource["Type"] not in (*NAT.values(), "AWS::EC2::SubnetRouteTableAssociation"):
+                    text = json.dumps(resource.get("Properties", {}))
+                    assert not any(id in text for id in public), resource["Type"]
+
+
+# -- NAT instances ---------------------------------------------------------------------------------
+
+
+def instances(stage: Synthesised) -> dict[str, Any]:
+    """By their logical ids."""
+    return {id.partition("/")[2]: found for id, found in stage.properties("AWS::EC2::Instance").items()}
+
+
+def test_each_nat_instance_is_in_a_public_subnet_of_its_own_and_forwards(with_instances: Synthesised):
+    found = instances(with_instances).values()
+    (interfaces,) = zip(*(instance["NetworkInterfaces"] for instance in found), strict=True)
+    assert len({one["SubnetId"]["Ref"] for one in interfaces} & subnets(with_instances, "public")) == 2
+    assert all([group_of(group) for group in one["GroupSet"]] == ["Nat"] for one in interfaces)
+    assert {instance["SourceDestCheck"] for instance in found} == {False}
+
+
+def test_a_nat_instance_lets_nobody_log_in_and_keeps_its_disk_encrypted(with_instances: Synthesised):
+    for instance in instances(with_instances).values():
+        assert "KeyName" not in instance
+        assert instance["MetadataOptions"] == {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+        (disk,) = instance["BlockDeviceMappings"]
+        assert disk["Ebs"] == {"Encrypted": True, "VolumeSize": 8, "VolumeType": "gp3"}
+
+
+def test_the_role_of_nat_instances_may_nothing(with_instances: Synthesised):
+    roles = {id.partition("/")[2]: role for id, role in with_instances.properties("AWS::IAM::Role").items()}
+    (profiles,) = {json.dumps(p["Roles"]) for p in with_instances.properties("AWS::IAM::InstanceProfile").values()}
+    ((reference,),) = (one.values() for one in json.loads(profiles))
+    assert roles[reference].keys() == {"AssumeRolePolicyDocument", "Tags"}
+    policies = with_instances.properties("AWS::IAM::Policy").values()
+    assert not any({"Ref": reference} in policy["Roles"] for policy in policies)
+
+
+def test_who_goes_out_may_call_the_nat_instances_and_by_https_alone(with_instances: Synthesised):
+    to_nat = {rule for rule in inward(with_instances) if rule[1] == "Nat"}
+    assert to_nat == {(caller, "Nat", 443, 443) for caller in ("Services", "Clients", "Job", "Migrations")}
+    (group,) = (
+        g for g in with_instances.properties("AWS::EC2::SecurityGroup").values() if g["GroupName"].endswith("-nat")
+    )
+    (out,) = group["SecurityGroupEgress"]
+    assert (out["CidrIp"], out["IpProtocol"], out["FromPort"], out["ToPort"]) == ("0.0.0.0/0", "tcp", 443, 443)
+
+
+def test_the_image_is_the_region_s_newest_for_arm64_at_each_deployment_and_not_looked_up_before(
+    with_instances: Synthesised,
+):
+    (asked,) = {instance["ImageId"]["Ref"] for instance in instances(with_instances).values()}
+    assert with_instances.templates["network"]["Parameters"][asked] == {
+        "Type": "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>",
+        "Default": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64",
+    }
+    assert {instance["InstanceType"] for instance in instances(with_instances).values()} == {"t4g.micro"}
+
+
+def test_a_nat_instance_keeps_its_address_when_it_is_another(with_instances: Synthesised):
+    led = with_instances.properties("AWS::EC2::EIPAssociation").values()
+    assert {association["InstanceId"]["Ref"] for association in led} == instances(with_instances).keys()
+    addresses = {id.partition("/")[2] for id in with_instances.resources("AWS::EC2::EIP")}
+    assert {association["AllocationId"]["Fn::GetAtt"][0] for association in led} == addresses
+
+
+def user_data(stage: Synthesised) -> dict[str, str]:
+    return {id: instance["UserData"]["Fn::Base64"] for id, instance in instances(stage).items()}
+
+
+def test_a_deployment_waits_until_a_new_nat_instance_says_that_it_forwards(with_instances: Synthesised):
+    """Only then are address and routes led to it: they refer to it."""
+    for id, script in user_data(with_instances).items():
+        resource = with_instances.resources("AWS::EC2::Instance")[f"network/{id}"]
+        assert resource["CreationPolicy"] == {"ResourceSignal": {"Timeout": "PT10M"}}
+        assert f"cfn-signal --stack {with_instances.config.names.stack('network')} --resource {id} " in script
+
+
+def run_boot(script: str, tmp_path: Path, **statuses: int) -> tuple[list[str], int]:
+    """What the commands of a first boot call, each of them a stand-in, and what is signalled as their outcome.
+
+    ``statuses``: of a stand-in's first call, where it is not 0.
+    """
+    root, commands = tmp_path / "root", tmp_path / "bin"
+    for folder in (commands, root / "etc/sysctl.d", root / "etc/sysconfig", root / "opt/aws/bin"):
+        folder.mkdir(parents=True)
+    log = tmp_path / "calls"
+    for name in ("dnf", "sysctl", "systemctl", "nft", "sleep", "cfn-signal"):
+        said = "echo masquerade" if name == "nft" else ":"
+        status = statuses.get(name, 0)
+        once = f'[ -e "{tmp_path}/{name}" ] || {{ touch "{tmp_path}/{name}"; exit {status}; }}' if status else said
+        stand_in = (root / "opt/aws/bin" if name == "cfn-signal" else commands) / name
+        stand_in.write_text(f'#!/bin/bash\necho "{name} $*" >> "{log}"\n{once}\n{said}\n')
+        stand_in.chmod(0o755)
+    moved = script.replace("/etc/", f"{root}/etc/").replace("/opt/", f"{root}/opt/")
+    boot = tmp_path / "boot"
+    boot.write_text(moved)
+    path = f"{commands}:{os.environ['PATH']}"
+    subprocess.run([*moved.splitlines()[0].removeprefix("#!").split(), str(boot)], env={"PATH": path}, check=False)
+    *called, signalled = log.read_text().splitlines()
+    return called, int(signalled.rpartition("-e ")[2])
+
+
+def test_at_its_first_boot_a_nat_instance_forwards_and_says_so(with_instances: Synthesised, tmp_path: Path):
+    script, *_ = user_data(with_instances).values()
+    called, status = run_boot(script, tmp_path)
+    assert status == 0
+    assert [call.split()[0] for call in called] == ["dnf", "sysctl", "systemctl", "nft"]
+    assert "net.ipv4.ip_forward = 1" in (tmp_path / "root/etc/sysctl.d/90-nat.conf").read_text()
+    assert "masquerade" in (tmp_path / "root/etc/sysconfig/nftables.conf").read_text()
+    assert "systemctl enable --now nftables" in called, "nothing would forward after a reboot"
+
+
+def test_a_first_installation_that_fails_is_tried_again(with_instances: Synthesised, tmp_path: Path):
+    script, *_ = user_data(with_instances).values()
+    called, status = run_boot(script, tmp_path, dnf=1)
+    assert [call.split()[0] for call in called] == ["dnf", "sleep", "dnf", "sysctl", "systemctl", "nft"]
+    assert status == 0
+
+
+@pytest.mark.parametrize("failing", ["sysctl", "systemctl", "nft"])
+def test_a_nat_instance_that_does_not_forward_fails_its_deployment(
+    with_instances: Synthesised, tmp_path: Path, failing: str
+):
+    script, *_ = user_data(with_instances).values()
+    _, status = run_boot(script, tmp_path, **{failing: 1})
+    assert status != 0
+
+
+def test_other_commands_are_another_instance(
+    tmp_path: Path, with_instances: Synthesised, monkeypatch: pytest.MonkeyPatch
+):
+    """User data is run at the first boot alone: changed in place it would do nothing."""
+    monkeypatch.setattr("infra.capabilities.nat._COMMANDS", ("echo otherwise",))
+    (other,) = synthesise(tmp_path, stages="prod-eu-west-1", network={"nat": "instance", "nats": 2}).values()
+    assert not instances(other).keys() & instances(with_instances).keys()
+
+
+# -- Endpoints and groups --------------------------------------------------------------------------
 
 
 def test_s3_and_dynamodb_are_reached_without_nat(aws_stage: Synthesised):
@@ -129,7 +314,7 @@ def test_nothing_comes_in_from_anywhere(aws_stage: Synthesised):
 
 
 def test_who_may_open_a_connection_to_whom(aws_stage: Synthesised):
-    assert inward(aws_stage) == {
+    assert {rule for rule in inward(aws_stage) if rule[1] != "Nat"} == {
         ("Clients", "Proxy", 5432, 5432),
         ("Job", "Proxy", 5432, 5432),
         ("Proxy", "Database", 5433, 5433),
@@ -143,7 +328,8 @@ def test_the_database_s_callers_are_let_out_to_it_and_nobody_else_is(aws_stage: 
     outward = {
         (group_of(r["GroupId"]), group_of(r["DestinationSecurityGroupId"]), r["FromPort"], r["ToPort"]) for r in rules
     }
-    assert outward == inward(aws_stage)
+    # Who calls a NAT instance calls somebody behind it: any address, by the group's own rule.
+    assert outward == {rule for rule in inward(aws_stage) if rule[1] != "Nat"}
 
 
 def test_outwards_https_alone_is_spoken_to_the_world(aws_stage: Synthesised):
@@ -163,6 +349,7 @@ def test_outwards_https_alone_is_spoken_to_the_world(aws_stage: Synthesised):
         "Migrations": https,
         "Proxy": [],
         "Database": [],
+        **({"Nat": https} if aws_stage.config.network.nat == "instance" else {}),
     }
 
 
@@ -232,3 +419,24 @@ def test_the_page_s_arithmetic_is_right():
     for amount in (f"**{nat:.2f} USD a month**", f"**{endpoint:.2f} USD a month**", f"{2 * nat:.2f} USD a month more"):
         assert amount in page
     assert f"{endpoint / (0.048 - 0.01):.0f} GB a month" in page
+
+
+def test_the_page_s_prices_of_gateway_and_instance_are_those_of_the_model(
+    with_gateways: Synthesised, with_instances: Synthesised
+):
+    page = (REPOSITORY / "docs" / "network.md").read_text(encoding="utf-8")
+    (row,) = (line for line in page.splitlines() if line.startswith("| USD a month, with its address |"))
+    gateway, instance = (_monthly(stage) for stage in (with_gateways, with_instances))
+    assert f"| {sum(gateway.values()):.2f} | {sum(instance.values()):.2f}: " in row
+    assert sorted(re.findall(r"([\d.]+) for ", row)) == sorted(f"{usd:.2f}" for usd in instance.values())
+
+
+def _monthly(stage: Synthesised) -> dict[str, float]:
+    """What one NAT of the stage, which has two, and what belongs to it, is billed; two alarms for an instance."""
+    kinds = ("AWS::EC2::NatGateway", "AWS::EC2::Instance", "AWS::EC2::EIP")
+    resources = Resources.of_templates(stage.templates.values())
+    usd: dict[str, float] = {}
+    for charge in standing(Resources(resources.of(*kinds)), months=1):
+        if charge.usd:
+            usd[charge.what] = usd.get(charge.what, 0) + charge.usd / 2
+    return usd | ({"alarms": 2 * prices.ALARM_METRIC.usd} if resources.of("AWS::EC2::Instance") else {})

@@ -10,7 +10,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 
-from infra.alarms import COMPOSITES, MOST_METRICS, alarms
+from infra.alarms import COMPOSITES, MOST_METRICS, alarms, platform
 from infra.alarms.definition import OURS, Alarm
 from infra.capabilities.dashboards import ENTITIES, WIDTH
 from infra.capabilities.topics import Topics
@@ -26,7 +26,9 @@ PAGES = REPOSITORY / "docs" / "runbook"
 (PROD,) = (config for config in CONFIGURED if config.name == "prod-eu-west-1")
 FUNCTIONS = [PROD.names.function(path.parent.name) for path in (REPOSITORY / "lambdas").glob("*/__init__.py")]
 TABLE = {alarm.name: alarm for alarm in alarms(PROD, FUNCTIONS)}
-EVERY_NAME = [*TABLE, *(composite.name for composite in COMPOSITES)]
+NAT = platform.nat(["i-1", "i-2"])
+"""Where the way out is by instances; beside them in the network's stack, and not in the table."""
+EVERY_NAME = [*TABLE, NAT.name, *(composite.name for composite in COMPOSITES)]
 
 # AWS's own, as its services' guides list them: namespace, names, dimensions.
 FUNCTION, QUEUE, API = {"FunctionName"}, {"QueueName"}, {"ApiName", "Stage"}
@@ -39,6 +41,7 @@ OF_AWS: list[tuple[str, set[str], set[str]]] = [
     ("AWS/DynamoDB", {"ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"}, {"TableName"}),
     ("AWS/S3", {"BucketSizeBytes"}, {"BucketName", "StorageType"}),
     ("AWS/Logs", {"IncomingBytes"}, {"LogGroupName"}),
+    ("AWS/EC2", {"StatusCheckFailed", "StatusCheckFailed_Instance"}, {"InstanceId"}),
     ("AWS/Billing", {"EstimatedCharges"}, {"Currency"}),
 ]
 
@@ -56,7 +59,9 @@ ROLLBACKS = "rollback-"
 
 
 def made(stage: Synthesised) -> dict[str, Resource]:
-    return {name: alarm for name, alarm in every_alarm(stage).items() if not name.startswith(ROLLBACKS)}
+    """Those of the stack observability."""
+    beside = (ROLLBACKS, NAT.name, platform.REBOOTS)
+    return {name: alarm for name, alarm in every_alarm(stage).items() if not name.startswith(beside)}
 
 
 def every_alarm(stage: Synthesised) -> dict[str, Resource]:
@@ -290,6 +295,46 @@ def test_every_cause_is_a_composite():
     assert all(alarm.severity == "page" for alarm in TABLE.values() if alarm.cause)
 
 
+# -- NAT instances ------------------------------------------------------------------------------------------
+
+
+def test_an_alarm_is_on_the_checks_of_every_nat_instance_and_is_told_by_mail(every_option: Synthesised):
+    alarm, instances = every_alarm(every_option)[NAT.name], every_option.resources("AWS::EC2::Instance")
+    watched, *parts = alarm["Metrics"]
+    assert watched == {"Id": "watched", "Expression": NAT.expression}
+    metrics = [part["MetricStat"]["Metric"] for part in parts]
+    assert [(metric["Namespace"], metric["MetricName"]) for metric in metrics] == [("AWS/EC2", "StatusCheckFailed")] * 2
+    assert {f"network/{metric['Dimensions'][0]['Value']['Ref']}" for metric in metrics} == instances.keys()
+    assert alarm["AlarmActions"] == alarm["OKActions"]
+    (told,) = alarm["AlarmActions"]
+    assert told["Fn::Join"][1][-1] == f":{every_option.config.names.mail_topic}"
+    assert (alarm["Threshold"], alarm["EvaluationPeriods"], alarm["TreatMissingData"]) == (0, 5, "breaching")
+    assert all(is_counted(metric.namespace, metric.name, metric.dimensions) for metric in NAT.metrics)
+
+
+@pytest.mark.parametrize(("values", "expected"), [((0, 0), False), ((0, 1), True), ((0, MISSING), True)])
+def test_one_nat_instance_that_fails_or_is_gone_is_enough(values: tuple[float | None, ...], expected: bool):
+    assert rings(NAT, value_of(NAT, *values)) == expected
+
+
+def test_a_nat_instance_that_fails_is_rebooted_and_the_reboot_tells_nobody(every_option: Synthesised):
+    reboots = {name: a for name, a in every_alarm(every_option).items() if name.startswith(platform.REBOOTS)}
+    rebooted = {f"network/{alarm['Dimensions'][0]['Value']['Ref']}" for alarm in reboots.values()}
+    assert rebooted == every_option.resources("AWS::EC2::Instance").keys()
+    for alarm in reboots.values():
+        # What fails of the host is EC2's to exchange: a reboot in between would end that.
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/EC2", "StatusCheckFailed_Instance")
+        assert alarm["AlarmActions"] == ["arn:aws:automate:eu-west-1:ec2:reboot"]
+        assert "OKActions" not in alarm
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert alarm["AlarmDescription"].endswith(f"/{NAT.name}.md")
+
+
+def test_only_nat_instances_have_alarms_of_their_own(aws_stage: Synthesised):
+    has = NAT.name in every_alarm(aws_stage)
+    assert has == (aws_stage.config.network.nat == "instance")
+
+
 # -- Topics -------------------------------------------------------------------------------------------------
 
 
@@ -419,9 +464,12 @@ def test_the_graphs_of_polls_have_every_entity_that_a_vendor_lists():
 # -- The runbook -----------------------------------------------------------------------------------------------
 
 
-def test_every_alarm_has_its_page_and_every_page_its_alarm(prod: Synthesised):
-    assert sorted(page.stem for page in PAGES.glob("*.md")) == sorted([*every_alarm(prod), "README"])
-    assert {*EVERY_NAME} < every_alarm(prod).keys()
+def test_every_alarm_has_its_page_and_every_page_its_alarm(prod: Synthesised, every_option: Synthesised):
+    every = every_alarm(prod).keys() | every_alarm(every_option).keys()
+    # A reboot's page is that of the alarm on the instance.
+    paged = {name for name in every if not name.startswith(platform.REBOOTS)}
+    assert {page.stem for page in PAGES.glob("*.md")} == {*paged, "README"}
+    assert {*EVERY_NAME} < paged
 
 
 def test_an_alarm_that_rolls_back_tells_nobody_and_the_index_says_so(prod: Synthesised):
@@ -437,7 +485,7 @@ def test_an_alarm_that_rolls_back_tells_nobody_and_the_index_says_so(prod: Synth
 @pytest.mark.parametrize("name", EVERY_NAME)
 def test_a_page_says_what_to_think_where_to_look_what_to_do_and_when_it_is_over(name: str):
     text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
-    means = TABLE[name].means if name in TABLE else next(c.means for c in COMPOSITES if c.name == name)
+    means = next(one.means for one in (*TABLE.values(), NAT, *COMPOSITES) if one.name == name)
     assert text.startswith(f"# {name}\n\n{means}\n")
     assert re.findall(r"^\*\*(\w+)\*\*:", text, re.MULTILINE) == ["Means", "Look", "Do", "Verify"]
 
@@ -453,7 +501,7 @@ def test_the_index_has_every_alarm_as_it_is():
     ]
     assert [row[0] for row in rows] == [f"[{name}]({name}.md)" for name in EVERY_NAME]
     told = {row[0].partition("]")[0].strip("["): row[1:] for row in rows}
-    for alarm in TABLE.values():
+    for alarm in (*TABLE.values(), NAT):
         through = f"[{alarm.cause}]({alarm.cause}.md)" if alarm.cause else ""
         over = f"{f'{alarm.enough} of ' if alarm.enough else ''}{alarm.periods} × {alarm.minutes} min"
         assert told[alarm.name] == [alarm.severity, alarm.shown, over, SILENCE[alarm.missing], through]

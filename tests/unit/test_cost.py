@@ -49,6 +49,11 @@ def used(resources: Resources, service: str, traffic: Traffic = HUNDRED) -> dict
     return {charge.what: charge for charge in estimate(resources, traffic).charges if charge.service == service}
 
 
+NAT_INSTANCE = {
+    "InstanceType": "t4g.micro",
+    "BlockDeviceMappings": [{"Ebs": {"VolumeType": "gp3", "VolumeSize": 8}}],
+    "Monitoring": True,
+}
 DATABASE = {"DBInstanceClass": "db.t4g.small", "MultiAZ": True, "AllocatedStorage": "20", "StorageType": "gp3"}
 
 
@@ -57,6 +62,8 @@ DATABASE = {"DBInstanceClass": "db.t4g.small", "MultiAZ": True, "AllocatedStorag
     [
         ("EC2::NatGateway", {}, 35.04),
         ("EC2::EIP", {}, 3.65),
+        ("EC2::Instance", NAT_INSTANCE, 6.716 + 0.704 + 2.10),
+        ("EC2::Instance", {**NAT_INSTANCE, "Monitoring": False}, 6.716 + 0.704),
         ("EC2::VPCEndpoint", {"VpcEndpointType": "Gateway"}, 0),
         ("EC2::VPCEndpoint", {"VpcEndpointType": "Interface", "SubnetIds": ["a", "b", "c"]}, 24.09),
         ("RDS::DBInstance", DATABASE, 56.18),
@@ -93,6 +100,12 @@ def test_a_key_grows_dearer_with_its_first_two_rotations(months: int, usd: float
         ("RDS::DBInstance", {**DATABASE, "DBInstanceClass": "db.x9.huge"}, "class db.x9.huge"),
         ("RDS::DBInstance", {**DATABASE, "StorageType": "io2"}, "storage of type io2"),
         ("RDS::DBInstance", {**DATABASE, "PerformanceInsightsRetentionPeriod": 731}, "Performance Insights"),
+        ("EC2::Instance", {**NAT_INSTANCE, "InstanceType": "x9g.huge"}, "an instance of class x9g.huge"),
+        (
+            "EC2::Instance",
+            {**NAT_INSTANCE, "BlockDeviceMappings": [{"Ebs": {"VolumeType": "io2", "VolumeSize": 8}}]},
+            "a volume of type io2",
+        ),
         ("DynamoDB::Table", {"BillingMode": "PROVISIONED"}, "provisioned capacity"),
         ("Lambda::Alias", {"ProvisionedConcurrencyConfig": {}}, "provisioned concurrency"),
         (*function("espresso"), "no work is known of the function espresso"),
