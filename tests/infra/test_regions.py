@@ -20,7 +20,7 @@ import botocore.session
 import pytest
 
 from infra.stage import add_stages
-from tests.infra.templates import AWS_STAGES, CONTEXT, Resource, Synthesised, read_stage
+from tests.infra.templates import AWS_STAGES, CONTEXT, Resource, Synthesised, read_stage, synthesise
 
 pytestmark = pytest.mark.infra
 
@@ -60,9 +60,10 @@ IN_SOME_REGIONS: Mapping[str, str] = {
 OF_ONE_REGION: Mapping[str, str] = {}
 """Sections of cdk.json that regions of production may fill in differently, and why."""
 
-# CDK's own ids have a hash of the construct's path, in which the stage is; of an API's deployment one of its content.
+# CDK's own ids have a hash of the construct's path, in which the stage is; of an API's deployment one of its content,
+# and of a NAT instance one of what it is told at its first boot: its stack and its region.
 _HASH_OF_A_PATH = re.compile(r"[0-9A-F]{8,}")
-_HASH_OF_CONTENT = re.compile(r"((?:Deployment|CurrentVersion)[0-9A-F]{8})[0-9a-f]{32}")
+_HASH_OF_CONTENT = re.compile(r"((?:Deployment|CurrentVersion|Instance\d)[0-9A-F]{8})[0-9a-f]{16,32}")
 _VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 
 
@@ -274,6 +275,13 @@ def test_another_region_differs_in_its_names_alone(
     name: str, every_stage: dict[str, Synthesised], elsewhere: dict[str, Synthesised]
 ):
     assert differences(every_stage[LIKE], elsewhere[name]) == []
+
+
+def test_regions_whose_way_out_is_by_instances_are_alike_too(tmp_path: Path):
+    one, other = synthesise(tmp_path, stages=f"{LIKE},prod-eu-south-2", network={"nat": "instance"}).values()
+    assert "AWS::EC2::Instance" in {resource["Type"] for resource in everything(one).values()}
+    assert differences(one, other) == []
+    assert [foreign_regions(everything(stage), stage.config.region) for stage in (one, other)] == [[], []]
 
 
 # -- Planted faults --------------------------------------------------------------------------------
