@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
@@ -24,6 +25,7 @@ from scripts.local import state
 from shared.errors import Malformed
 from shared.hotel_secrets import Held, OAuthCredentials, WebhookSecret
 from shared.pipeline import audit, audit_orders, envelope, manifest, poll_orders, raw_keys, rotation, rotation_orders
+from shared.pipeline.cursors import Cursor
 from shared.pipeline.live import apply_objects
 from shared.pipeline.manifest import Manifest, RawEvent
 from shared.pipeline.poll_orders import PollOrder
@@ -36,6 +38,7 @@ from shared.storage.raw_lake import unpacked
 from shared.storage.secret_stores import SecretsManager
 from shared.storage.secrets import Secrets
 from shared.streams import Stream
+from shared.vendors.api_contract import Listed, ListPage
 from shared.vendors.hostpms import api, lists, payloads, statuses, webhook
 from tests import factories
 from tests.fakes.lakes import FakeRawLake, FakeStore
@@ -216,6 +219,12 @@ def instant(value: datetime | None) -> None:
     assert value is None or value.astimezone(UTC)
 
 
+def cursor(found: Cursor) -> None:
+    page = ListPage([Listed(msgspec.Raw(b"{}"), None)], True, None, factories.RECEIVED, 0.0)
+    assert found.updated_since.astimezone(UTC)
+    assert not found.knows(page, factories.RECEIVED)
+
+
 def integration(found: Integration) -> None:
     assert len(found.streams) == len(found.entities)
     assert ZoneInfo(found.time_zone)
@@ -323,9 +332,12 @@ DECODERS: dict[str, Decoder] = {
         HOTEL, text_item(lambda fields: Integrations(table(fields)).get("P", "hostpms")), integration
     ),
     "cursor": Decoder(
-        sample(pk="a", sk="b", updated_since="2024-03-01T10:30:00.000000Z"),
+        sample(
+            pk="a", sk="b", updated_since="2024-03-01T10:30:00.000000Z", landed=["a", "b"],
+            landed_at="2024-03-01T10:30:00.000000Z",
+        ),
         text_item(lambda fields: sync_state.Cursors(table(fields)).get(STREAM)),
-        instant,
+        cursor,
     ),
     "sync run": Decoder(RUN, text_item(lambda fields: sync_state._run(fields, STREAM))),
     "lease": Decoder(LEASE, text_item(sync_state._expired)),

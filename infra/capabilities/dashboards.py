@@ -96,7 +96,7 @@ def _integrations(config: StageConfig) -> tuple[Row, ...]:
             Graph("Deliveries repeated", of_each("DeliveryDuplicate", "Sum")),
             Graph("Signatures refused", (ours("SignatureRefused", "Sum"),)),
         ),
-        (Graph("Records polled", fetched, _HOUR), Graph("Polls failed", failed, _HOUR)),
+        (Graph("Records polled and landed", fetched, _HOUR), Graph("Polls failed", failed, _HOUR)),
         (
             Graph(
                 "Records in batches, and refused", (ours("EtlRecords", "Sum"), ours("EtlRecordsRefused", "Sum")), _HOUR

@@ -17,7 +17,7 @@ _TIMEOUT = Duration.minutes(4)
 # What a sync run's record has, and its key. The table holds the vendors' tokens as well, under ``value``.
 RUN_ATTRIBUTES = (
     *("pk", "sk", "vendor", "property_id", "entity", "run_id", "started_at", "finished_at", "status", "error"),
-    *("fetched", "pages", "failed", "waited_ms"),
+    *("fetched", "unchanged", "pages", "failed", "waited_ms"),
 )
 
 

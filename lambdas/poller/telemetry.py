@@ -2,7 +2,7 @@
 
 Metrics (namespace Pousada; dimensions service, vendor and entity), one set for each leg of a run:
 
-    PollFetched         count; records landed
+    PollFetched         count; records landed: 0 where the list had nothing new
     PollFailed          count; 1 for a leg that failed, else 0
     PollDurationMs      milliseconds
     RateLimitWaitMs     milliseconds of that spent waiting for the rate limit
@@ -33,7 +33,8 @@ def about(stream: Stream) -> None:
 
 def ended(stream: Stream, leg: Leg, seconds: float) -> None:
     run_id = leg.run.run_id if leg.run else None
-    facts = {"fetched": leg.fetched, "waited_ms": leg.waited_ms, "seconds": round(seconds, 3), "run_id": run_id}
+    counts = {"fetched": leg.fetched, "unchanged": leg.unchanged, "waited_ms": leg.waited_ms}
+    facts = {**counts, "seconds": round(seconds, 3), "run_id": run_id}
     logger.info("poll %s", leg.outcome, extra=facts)
     if leg.run:
         _count(stream, leg, seconds)

@@ -80,8 +80,9 @@ def _runs(stage: Stage, streams: Sequence[Stream], began: datetime, timeout: flo
 
         Patience(timeout).until(look, f"{len(streams)} sync runs")
     runs = sorted(ended.values(), key=lambda run: run.stream)
-    shown = ((*run.stream, run.status, run.fetched, run.pages, run.error) for run in runs)
-    output.table("sync runs", ("vendor", "property", "entity", "status", "fetched", "pages", "error"), shown)
+    columns = ("vendor", "property", "entity", "status", "fetched", "unchanged", "pages", "error")
+    shown = ((*run.stream, run.status, run.fetched, run.unchanged, run.pages, run.error) for run in runs)
+    output.table("sync runs", columns, shown)
     return runs
 
 

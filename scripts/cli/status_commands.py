@@ -88,13 +88,14 @@ def _stream_status(
     stage: Stage, integration: Integration, stream: Stream, rows: Counts | None, quarantined: Counts | None
 ) -> StreamStatus:
     table = stage.table(stage.names.sync_state_table)
+    cursor = Cursors(table).get(stream)
     return StreamStatus(
         vendor=stream.vendor,
         property_id=stream.property_id,
         entity=stream.entity,
         integration=integration.status,
         last_run=SyncRuns(table, lambda: datetime.now(UTC)).last_run(*stream),
-        cursor=Cursors(table).get(stream),
+        cursor=cursor.updated_since if cursor else None,
         rows=None if rows is None else rows.get(stream, 0),
         quarantined=None if quarantined is None else quarantined.get(stream, 0),
     )

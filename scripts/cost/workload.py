@@ -55,7 +55,9 @@ DELIVERY = Calls(writes=2, puts=1, hotel_secrets=1)
 EVENT = Calls(gets=1, postgresql=21)
 """A delivery's event, alone in its invocation, by a worker that knows the hotel and is connected."""
 POLL = Calls(reads=4, writes=7, puts=1, hotel_secrets=1, vendor=1)
-"""A run with one page, by a worker that has not polled this hotel before."""
+"""A run that lands one page, by a worker that has not polled this hotel before."""
+QUIET_POLL = Calls(reads=4, writes=5, hotel_secrets=1, vendor=1)
+"""One whose page had landed already, by such a worker."""
 MANIFEST = Calls(puts=1)
 
 _LISTS_A_HOTEL = 26

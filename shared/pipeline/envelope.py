@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC
 from functools import cache
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 
 from shared.decoding import UNREADABLE, fault
 from shared.errors import Malformed
 from shared.model.calendar import Instant, in_calendar
+
+if TYPE_CHECKING:
+    from shared.streams import Stream
+    from shared.vendors.api_contract import ListPage
 
 Channel = Literal["webhook", "poll", "fetch", "import"]
 VERSION = 1
@@ -61,6 +65,21 @@ def encode(envelope: Envelope[msgspec.Raw]) -> bytes:
 def encode_page(envelopes: Iterable[Envelope[msgspec.Raw]]) -> bytes:
     """NDJSON. A payload printed over several lines is put on one: white space is not content."""
     return b"".join(_encoder.encode(one_line(envelope)) + b"\n" for envelope in envelopes)
+
+
+def encode_polled(stream: Stream, page: ListPage) -> bytes:
+    """NDJSON. All bear the request's start: what came later may already be older."""
+    return encode_page(
+        Envelope(
+            vendor=stream.vendor,
+            property_id=stream.property_id,
+            channel="poll",
+            entity=stream.entity,
+            received_at=page.requested_at,
+            payload=record.payload,
+        )
+        for record in page.records
+    )
 
 
 def one_line(envelope: Envelope[msgspec.Raw]) -> Envelope[msgspec.Raw]:

@@ -12,6 +12,9 @@ the page lands a second time, and mapping the same content again changes nothing
 another key: the key names the invocation, because the repeated page may hold other records by then,
 and must not overwrite the first one before that has been read.
 
+Of a list to which nothing happens a page is read that the run before has landed. It is not put again, nothing
+moves, and the run succeeds (``cursors``).
+
 The lease keeps two workers off one stream. Who finds it held acts by what his order is:
 
 - a fresh order is dropped: the holder is doing exactly that work, and the next hour orders it again;
@@ -35,6 +38,7 @@ import msgspec
 
 from shared.errors import LeaseHeld, PousadaError, RateLimited, VendorUnavailable
 from shared.pipeline import envelope, list_walk, raw_keys
+from shared.pipeline.cursors import Cursor, cursor_at
 from shared.pipeline.list_walk import Place
 from shared.pipeline.poll_orders import PollOrder
 from shared.pipeline.sync_runs import Holder, Status, SyncRun, described
@@ -62,9 +66,9 @@ class RawStore(Protocol):
 
 
 class CursorStore(Protocol):
-    def get(self, stream: Stream) -> datetime | None: ...
-    def advance(self, stream: Stream, to: datetime) -> None:
-        """Durable on return. Never moves a cursor back."""
+    def get(self, stream: Stream) -> Cursor | None: ...
+    def advance(self, stream: Stream, to: Cursor) -> None:
+        """Durable on return. Never moves a cursor back; in its place, it knows what ``to`` knows and no more."""
         ...
 
 
@@ -121,6 +125,8 @@ class Leg:
     """As its record stands now; None where the order was skipped or put back."""
     fetched: int = 0
     """Records landed in this leg."""
+    unchanged: int = 0
+    """Records read in this leg that needed no landing."""
     waited_ms: int = 0
     error: Exception | None = None
     """Why it failed. The run's record says so, and the order is still the caller's to give back."""
@@ -165,6 +171,7 @@ class _LegAtWork:
         self._before = run
         self._answers = 0
         self._place = Place()
+        self._cursor: Cursor | None = None
         self._api: ListApi
 
     def work(self, expired: Holder | None) -> Leg:
@@ -178,7 +185,9 @@ class _LegAtWork:
     def _work_or_continue_later(self) -> Leg:
         self._save("running", finished_at=None, error=None)
         self._api = self._desk.connect()
-        ahead: Place | None = list_walk.furthest(self._order.place, self._desk.cursors.get(self._stream))
+        self._cursor = self._desk.cursors.get(self._stream)
+        since = self._cursor.updated_since if self._cursor else None
+        ahead: Place | None = list_walk.furthest(self._order.place, since)
         try:
             while ahead is not None:
                 self._place = ahead
@@ -196,23 +205,34 @@ class _LegAtWork:
         self._answers += 1
         self._count(waited_ms=round(page.waited * 1000))
         step = list_walk.step(place, page)
+        # One view of the whole list since ``place``. Behind a page of several, something new may follow.
+        if place.heading == "on" and page.last and self._knows(page):
+            self._count(unchanged=len(page.records))
+            return None
         if step.land and page.records:
             self._land(page)
         if step.covered is not None:
-            self._desk.cursors.advance(self._stream, self._cursor_after(step.covered))
+            self._advance(step.covered, page)
         self._save("running")
         return step.place
 
-    def _cursor_after(self, covered: datetime) -> datetime:
+    def _knows(self, page: ListPage) -> bool:
+        return self._cursor is not None and self._cursor.knows(page, self._desk.clock())
+
+    def _advance(self, covered: datetime, page: ListPage) -> None:
         # Not later than the run's start: what appeared late while it ran (see ``list_walk``) is older than that
         # by the overlap at most, however long the run took and its continuations waited.
-        return list_walk.anchor(min(covered, self._run.started_at) - self._desk.overlap)
+        to = list_walk.anchor(min(covered, self._run.started_at) - self._desk.overlap)
+        # The newest record may be gone from the list: what has landed is to be known all the same.
+        to = max(to, self._cursor.updated_since) if self._cursor else to
+        self._cursor = cursor_at(to, page)
+        self._desk.cursors.advance(self._stream, self._cursor)
 
     def _land(self, page: ListPage) -> None:
         run, writer = self._run, f"{self._run.run_id}-{self._holder.owner}"
         key = raw_keys.page_key(*self._stream, run.started_at, writer, run.pages + 1)
         try:
-            self._desk.raw.put(key, _content(self._stream, page))
+            self._desk.raw.put(key, envelope.encode_polled(self._stream, page))
         except PousadaError:
             self._count(failed=len(page.records))
             raise
@@ -274,19 +294,5 @@ class _LegAtWork:
 
     def _leg(self, outcome: Literal["succeeded", "continued", "failed"], error: Exception | None = None) -> Leg:
         run, before = self._run, self._before
-        return Leg(outcome, run, run.fetched - before.fetched, run.waited_ms - before.waited_ms, error)
-
-
-def _content(stream: Stream, page: ListPage) -> bytes:
-    """NDJSON, one envelope a record. All bear the request's start: what came later may already be older."""
-    return envelope.encode_page(
-        envelope.Envelope(
-            vendor=stream.vendor,
-            property_id=stream.property_id,
-            channel="poll",
-            entity=stream.entity,
-            received_at=page.requested_at,
-            payload=record.payload,
-        )
-        for record in page.records
-    )
+        counts = {name: getattr(run, name) - getattr(before, name) for name in ("fetched", "unchanged", "waited_ms")}
+        return Leg(outcome, run, **counts, error=error)

@@ -27,6 +27,8 @@ class SyncRun(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     fetched: int = 0
     """Records landed; one that was read twice counts twice."""
+    unchanged: int = 0
+    """Records read and not landed: they had landed just so (``cursors``)."""
     pages: int = 0
     """Raw objects written."""
     failed: int = 0

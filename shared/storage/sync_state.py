@@ -1,7 +1,7 @@
 """The sync-state table: where each poll stands (DESIGN.md §5).
 
     pk                       sk                                    holds
-    {vendor}#{property_id}   cursor#{entity}                       updated_since
+    {vendor}#{property_id}   cursor#{entity}                       updated_since, landed, landed_at: see ``cursors``
                              lease#{entity}                        holder, run_id, started_at, reserved, expires_at
                              token                                 value, refresh_at, expires_at
                              rate#{entity}                         see ``rate_budget``
@@ -22,7 +22,8 @@ import msgspec
 from boto3.dynamodb.conditions import Key
 
 from shared.errors import LeaseHeld, Misconfigured
-from shared.model.calendar import Instant, in_calendar
+from shared.model.calendar import Instant
+from shared.pipeline.cursors import Cursor
 from shared.pipeline.sync_runs import Holder, SyncRun
 from shared.storage.dynamodb import ConditionFailed, epoch, partition_of, reaching, read_item, written
 from shared.streams import Stream
@@ -33,20 +34,13 @@ RUNS_KEPT = timedelta(days=400)
 Clock = Callable[[], datetime]
 
 
-class _Cursor(msgspec.Struct):
-    updated_since: Instant
-
-    def __post_init__(self) -> None:
-        in_calendar(self.updated_since)
-
-
 class Cursors:
-    """The instant since which a stream has to be read again; everything changed earlier is durable."""
+    """One of each stream."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
 
-    def get(self, stream: Stream) -> datetime | None:
+    def get(self, stream: Stream) -> Cursor | None:
         """None before the first page of the first sync. Raises Misconfigured where what is there is no cursor."""
         with reaching(self._table):
             answer = self._table.get_item(Key=_key(stream, f"cursor#{stream.entity}"), ConsistentRead=True)
@@ -54,22 +48,25 @@ class Cursors:
         if item is None:
             return None
         fix = "delete the item: all history is fetched again"
-        return read_item(item, _Cursor, f"the cursor of {'/'.join(stream)}", fix).updated_since
+        return read_item(item, Cursor, f"the cursor of {'/'.join(stream)}", fix)
 
-    def advance(self, stream: Stream, to: datetime) -> None:
-        """Moves the cursor on to ``to``; one that is already further stays where it is."""
+    def advance(self, stream: Stream, to: Cursor) -> None:
+        """Replaces the cursor by ``to``; one that is already further stays as it is."""
+        item: dict[str, Any] = {"updated_since": written(to.updated_since)}
+        if to.landed_at:
+            item |= {"landed": sorted(to.landed), "landed_at": written(to.landed_at)}
         try:
             with reaching(self._table):
                 self._table.put_item(
-                    Item={**_key(stream, f"cursor#{stream.entity}"), "updated_since": written(to)},
-                    ConditionExpression="attribute_not_exists(pk) OR updated_since < :to",
-                    ExpressionAttributeValues={":to": written(to)},
+                    Item={**_key(stream, f"cursor#{stream.entity}"), **item},
+                    ConditionExpression="attribute_not_exists(pk) OR updated_since <= :to",
+                    ExpressionAttributeValues={":to": item["updated_since"]},
                 )
         except ConditionFailed:
             pass
 
     def reset(self, stream: Stream) -> None:
-        """Forgets the cursor: the next run fetches all history."""
+        """Forgets the cursor: the next run fetches all history, and lands it."""
         with reaching(self._table):
             self._table.delete_item(Key=_key(stream, f"cursor#{stream.entity}"))
 

@@ -12,6 +12,7 @@ import msgspec
 
 from shared.errors import LeaseHeld
 from shared.pipeline import envelope
+from shared.pipeline.cursors import Cursor
 from shared.pipeline.poll_orders import PollOrder
 from shared.pipeline.polling import Desk, Leg, poll
 from shared.pipeline.sync_runs import Holder, SyncRun
@@ -190,17 +191,18 @@ class FakeRaw:
 
 class FakeCursors:
     def __init__(self, faults: Faults) -> None:
-        self.at: dict[Stream, datetime] = {}
+        self.at: dict[Stream, Cursor] = {}
         self._faults = faults
 
-    def get(self, stream: Stream) -> datetime | None:
+    def get(self, stream: Stream) -> Cursor | None:
         return self.at.get(stream)
 
-    def advance(self, stream: Stream, to: datetime) -> None:
+    def advance(self, stream: Stream, to: Cursor) -> None:
         self._faults.around("cursors.advance", lambda: self._advance(stream, to))
 
-    def _advance(self, stream: Stream, to: datetime) -> None:
-        self.at[stream] = max(to, self.at.get(stream, to))
+    def _advance(self, stream: Stream, to: Cursor) -> None:
+        if stream not in self.at or self.at[stream].updated_since <= to.updated_since:
+            self.at[stream] = to
 
 
 class FakeLeases:

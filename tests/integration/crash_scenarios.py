@@ -7,8 +7,9 @@ Messages hide and come back, leases expire, by a clock that moves when told to. 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from scripts.cli import dead_letter_commands
 from scripts.cli.queues import Queue
 from scripts.cli.stage import Stage
 from scripts.simulators.hostpms import Faults, RunningSimulator, World, running
+from scripts.simulators.hostpms.ledger import Version
 from scripts.simulators.hostpms.records import encode
 from shared.hotel_secrets import OAuthCredentials
 from shared.names import Names, oauth_credentials_name
@@ -172,8 +174,11 @@ class Poll(Timed):
             name = oauth_credentials_name("hostpms", self.HOTEL)
             hotel_secrets().write(name, credentials)
             onboard(place, self.HOTEL, self._simulator.base_url, self.STREAM.entity)
-            body = msgspec.json.encode(PollOrder(**self.STREAM._asdict())).decode()
-            self._sqs.send_message(QueueUrl=self.poll_queue, MessageBody=body)
+            self.order()
+
+    def order(self) -> None:
+        body = msgspec.json.encode(PollOrder(**self.STREAM._asdict())).decode()
+        self._sqs.send_message(QueueUrl=self.poll_queue, MessageBody=body)
 
     def work(self, place: Place) -> bool:
         with self.in_time() as patch:
@@ -207,11 +212,49 @@ class Poll(Timed):
         found = _landed(RawLake(place.aws.raw, boto3.client("s3")))
         ledger = self._simulator.world.hotel(self.HOTEL).ledger
         assert found == {version.id: encode(version.record) for version in ledger.listed(self.STREAM.entity)}
-        return {"landed": found, "cursor": Cursors(table(SYNC_STATE_TABLE)).get(self.STREAM)}
+        cursor = Cursors(table(SYNC_STATE_TABLE)).get(self.STREAM)
+        assert cursor
+        return {"landed": found, "since": cursor.updated_since}
 
     def forget(self) -> None:
         super().forget()
         self._workplace = None
+
+
+class PollAgain(Poll):
+    """Three hours after a first sync: in the second a record has changed, but for its time; in the others nothing."""
+
+    at_least = 30
+
+    def __init__(self, first: Poll) -> None:
+        """``first``: whose vendor it is."""
+        super().__init__()
+        self._first = first
+        self._newest: Version | None = None
+        self._hours: Iterator[Callable[[], object]] = iter(())
+
+    def prepare(self, place: Place) -> None:
+        self._simulator, self._http = self._first._simulator, self._first._http
+        assert self._simulator
+        ledger = self._simulator.world.hotel(self.HOTEL).ledger
+        newest = self._newest = self._newest or ledger.listed(self.STREAM.entity)[-1]
+        ledger.put(self.STREAM.entity, newest)
+        super().prepare(place)
+        assert super().work(place)
+        changed = replace(newest, record={**newest.record, "special_requests": "a quiet room"})
+        self._hours = iter([lambda: None, lambda: ledger.put(self.STREAM.entity, changed), lambda: None])
+
+    def work(self, place: Place) -> bool:
+        """What is left of an hour's order, and the hours that follow."""
+        while super().work(place):
+            happens = next(self._hours, None)
+            if happens is None:
+                return True
+            self.clock.sleep(3600)
+            happens()
+            with self.in_time():
+                self.order()
+        return False
 
 
 def _landed(lake: RawLake) -> dict[str, bytes]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
-import msgspec
 import pytest
 
 from lambdas.apply import handler as apply_handler
@@ -18,8 +18,9 @@ from lambdas.poller import telemetry as poller_telemetry
 from lambdas.webhook import handler as webhook_handler
 from lambdas.webhook import telemetry as webhook_telemetry
 from scripts.cost import figures
-from scripts.cost.workload import DELIVERY, EVENT, MANIFEST, POLL, Calls
-from shared.pipeline.poll_orders import PollOrder
+from scripts.cost.workload import DELIVERY, EVENT, MANIFEST, POLL, QUIET_POLL, Calls
+from shared.pipeline import cursors
+from shared.pipeline.cursors import KNOWN_FOR
 from tests.deliveries import lambda_context
 from tests.factories import envelope, record, webhook_key
 from tests.fakes.crash_points import crash_points, kept_clients
@@ -110,7 +111,12 @@ def test_a_manifest(database) -> None:
     manifest_handler._manifests.cache_clear()
 
 
-def test_a_poll_with_nothing_new_lands_the_newest_record_once_more(poll, database, monkeypatch, capsys) -> None:
+@pytest.mark.parametrize(
+    ("known_for", "calls"), [(KNOWN_FOR, QUIET_POLL), (timedelta(0), POLL)], ids=["nothing new", "a page"]
+)
+def test_a_poll(known_for, calls, poll, database, monkeypatch, capsys) -> None:
+    """Of a page that had landed, and of one for which that was too long ago."""
+    monkeypatch.setattr(cursors, "KNOWN_FOR", known_for)
     log = io.StringIO()
     with sweep.place(database) as place:
         poll.prepare(place)
@@ -119,15 +125,13 @@ def test_a_poll_with_nothing_new_lands_the_newest_record_once_more(poll, databas
         capsys.readouterr()
         poll.clock.sleep(600)
         with poll.in_time():
-            body = msgspec.json.encode(PollOrder(**poll.STREAM._asdict())).decode()
-            poll._sqs.send_message(QueueUrl=poll.poll_queue, MessageBody=body)
+            poll.order()
         poll._workplace = None
 
         found = calls_of(lambda: poll.work(place))
 
     poll.forget()
-    assert found == with_secrets_in_the_table(POLL)
-    assert found.puts == figures.PAGES_PER_POLL.value
+    assert found == with_secrets_in_the_table(calls)
     assert_as_long_as_is_reckoned(log.getvalue() + capsys.readouterr().out)
 
 

@@ -342,7 +342,7 @@ def resolved(place: Place) -> dict[str, Any]:
 
 
 POLL, DISPATCH, REDRIVE = crash_scenarios.Poll(), crash_scenarios.Dispatch(), crash_scenarios.Redrive()
-ROTATE = Rotate(POLL)
+AGAIN, ROTATE = crash_scenarios.PollAgain(POLL), Rotate(POLL)
 
 SCENARIOS: dict[str, Scenario] = {
     "webhook": Scenario(allow_webhooks, deliver, landed, webhook_handler.receiver.cache_clear, 4),
@@ -355,6 +355,7 @@ SCENARIOS: dict[str, Scenario] = {
     "quarantine retry": Scenario(refuse, retry, resolved, forget_apply, 9),
     "dispatcher": Scenario(DISPATCH.prepare, DISPATCH.work, DISPATCH.state, DISPATCH.forget, DISPATCH.at_least),
     "poller": Scenario(POLL.prepare, POLL.work, POLL.state, POLL.forget, POLL.at_least),
+    "poller, again": Scenario(AGAIN.prepare, AGAIN.work, AGAIN.state, AGAIN.forget, AGAIN.at_least),
     "rotate": Scenario(ROTATE.prepare, ROTATE.work, ROTATE.state, ROTATE.forget, ROTATE.at_least),
     "redrive": Scenario(REDRIVE.prepare, REDRIVE.work, REDRIVE.state, REDRIVE.forget, REDRIVE.at_least),
 }

@@ -27,6 +27,7 @@ from shared.hotel_secrets import WebhookSecret
 from shared.model.mapping import Refusal
 from shared.names import LIVE_ALIAS, Names, webhook_secret_name
 from shared.pipeline import rotation_orders
+from shared.pipeline.cursors import Cursor
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.poll_orders import decode
 from shared.pipeline.sync_runs import SyncRun
@@ -407,7 +408,7 @@ def test_status_tells_how_each_stream_and_queue_stands(
     table = operator.stage.table(NAMES.sync_state_table)
     run = SyncRun(**BOOKINGS._asdict(), run_id="r1", started_at=NOW, finished_at=NOW, status="succeeded", fetched=7)
     SyncRuns(table, lambda: NOW).save(run)
-    Cursors(table).advance(BOOKINGS, NOW)
+    Cursors(table).advance(BOOKINGS, Cursor(NOW))
     send(operator, NAMES.dead_letters_of(NAMES.poll_queue), "{}")
     operator.client("s3").put_object(Bucket=NAMES.work_bucket, Key="manifests/pending/a.json", Body=b"{}")
 

@@ -10,7 +10,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from shared.errors import LeaseHeld, StoreUnavailable
+from shared.pipeline.cursors import MOST_KNOWN, Cursor
 from shared.pipeline.sync_runs import Holder, SyncRun
+from shared.storage.dynamodb import written
 from shared.storage.rate_budget import RateBudget
 from shared.storage.sync_state import Cursors, Leases, SharedToken, SyncRuns
 from shared.streams import Stream
@@ -47,28 +49,58 @@ def test_a_cursor_that_was_never_saved_is_none() -> None:
 
 def test_a_saved_cursor_comes_back_in_utc() -> None:
     at = datetime.fromisoformat("2024-03-01T11:30:00.000250+01:00")
-    Cursors(state()).advance(STREAM, at)
+    Cursors(state()).advance(STREAM, Cursor(at))
 
     found = Cursors(state()).get(STREAM)
 
-    assert found == at
-    assert found.utcoffset() == timedelta(0)
+    assert found == Cursor(at)
+    assert found.updated_since.utcoffset() == timedelta(0)
     assert Cursors(state()).get(GUESTS) is None
     assert keys() == {("hostpms#PT-LIS-001", "cursor#booking")}
 
 
 def test_a_cursor_never_moves_back() -> None:
     cursors = Cursors(state())
-    cursors.advance(STREAM, START)
-    cursors.advance(STREAM, START - MINUTE)
-    cursors.advance(STREAM, START - timedelta(microseconds=1))
+    cursors.advance(STREAM, Cursor(START))
+    cursors.advance(STREAM, Cursor(START - MINUTE, frozenset({"a"}), START))
+    cursors.advance(STREAM, Cursor(START - timedelta(microseconds=1)))
 
-    assert cursors.get(STREAM) == START
+    assert cursors.get(STREAM) == Cursor(START)
+
+
+def test_what_has_landed_is_kept_with_the_cursor_and_replaced_with_it() -> None:
+    cursors = Cursors(state())
+    first, second = Cursor(START, frozenset({"a", "b"}), START), Cursor(START, frozenset({"c"}), START + MINUTE)
+    for cursor in (first, second, Cursor(START), first, Cursor(START + MINUTE)):
+        cursors.advance(STREAM, cursor)
+
+        assert cursors.get(STREAM) == cursor
+
+
+def test_the_fullest_cursor_is_read_as_one_unit_and_an_ordinary_one_written_as_one() -> None:
+    def bytes_with(count: int) -> int:
+        digests = frozenset(f"{number:032x}" for number in range(count))
+        Cursors(state()).advance(STREAM, Cursor(START, digests, START))
+        (item,) = state().scan()["Items"]
+        lists = sum(len(value) + 1 if isinstance(value, str) else 3 + bytes_of(value) for value in item.values())
+        return lists + sum(map(len, item))
+
+    def bytes_of(listed: list[str]) -> int:
+        return sum(len(text) + 1 for text in listed)
+
+    assert bytes_with(20) < 1024
+    assert bytes_with(MOST_KNOWN) < 4096
+
+
+def test_a_cursor_of_before_there_was_anything_to_know_is_read() -> None:
+    state().put_item(Item={"pk": "hostpms#PT-LIS-001", "sk": "cursor#booking", "updated_since": written(START)})
+
+    assert Cursors(state()).get(STREAM) == Cursor(START)
 
 
 def test_a_cursor_that_is_reset_is_gone() -> None:
     cursors = Cursors(state())
-    cursors.advance(STREAM, START)
+    cursors.advance(STREAM, Cursor(START, frozenset({"a"}), START))
     cursors.reset(STREAM)
 
     assert cursors.get(STREAM) is None
@@ -154,7 +186,7 @@ def runs(clock: VirtualClock) -> SyncRuns:
 
 
 def test_a_runs_record_comes_back_as_it_was(runs: SyncRuns) -> None:
-    facts = {"fetched": 250, "pages": 3, "failed": 1, "waited_ms": 670, "error": "StoreUnavailable: S3"}
+    facts = {"fetched": 250, "unchanged": 2, "pages": 3, "failed": 1, "waited_ms": 670, "error": "StoreUnavailable: S3"}
     record = run(0, status="failed", finished_at=START + MINUTE, **facts)
     runs.save(record)
 
@@ -182,7 +214,7 @@ def test_runs_come_newest_first_of_one_entity_or_of_all(runs: SyncRuns) -> None:
         runs.save(run(minute + 30, GUESTS))
     runs.save(run(5, rooms))
     runs.save(run(500, STREAM._replace(property_id="PT-LIS-0011")))
-    Cursors(state()).advance(STREAM, START)
+    Cursors(state()).advance(STREAM, Cursor(START))
     SharedToken(state(), "hostpms", "PT-LIS-001").save("t", START, START)
 
     def told(entity: str | None, limit: int) -> list[tuple[str, str]]:
