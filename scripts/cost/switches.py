@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from scripts.cost import figures as f
 from scripts.cost.estimate import Estimate, estimate
 from scripts.cost.templates import Resource, Resources
 from scripts.cost.traffic import Traffic
@@ -117,16 +118,11 @@ SWITCHES: tuple[Switch, ...] = (
     Switch(
         "`polling`: every two hours",
         "an hour until a missed delivery is found",
-        _traffic(polls_an_hour=0.5),
+        _traffic(polls_an_hour=0.5, pages_per_poll=f.PAGES_PER_RARE_POLL.value),
     ),
     Switch('`"watch": {"every_minutes": 15}`', "ten minutes until a gauge moves", _traffic(watch_passes_an_hour=4)),
     Switch('`"audit": {"days": 1}`', "the second look at each object", _traffic(audited_days=1)),
     Switch('`"etl": {"small_batch_mib": 32}`', "nothing: it is the most that was tried", _small_batch(32)),
-    Switch(
-        "a poll that lands no page it has landed already (not built)",
-        "nothing but the code",
-        _traffic(pages_per_poll=0.5),
-    ),
     Switch("no dashboards", "the dashboards", _without("AWS::CloudWatch::Dashboard")),
     Switch(
         '`"network": {"nat": "instance"}`',

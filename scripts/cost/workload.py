@@ -98,7 +98,9 @@ def apply(traffic: Traffic) -> Work:
 
 def poller(traffic: Traffic) -> Work:
     # Awake for some minutes of the hour, so that few of an hour's polls meet a cold start.
-    return _unit(traffic.polls, f.APPLY_OWN_MS, POLL)
+    landing = traffic.pages_per_poll
+    mean = Calls(*(quiet + landing * (full - quiet) for quiet, full in zip(QUIET_POLL, POLL, strict=True)))
+    return _unit(traffic.polls, f.APPLY_OWN_MS, mean)
 
 
 def manifest(traffic: Traffic) -> Work:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter
+from collections import Counter, deque
 from datetime import date
 from typing import Any
 
@@ -24,8 +24,11 @@ from scripts.local.environment import ROOT
 from scripts.simulation.traffic import PEAK
 from scripts.simulators.hostpms import World
 from scripts.simulators.hostpms.agenda import Event
+from scripts.simulators.hostpms.ledger import ENTITIES
 from scripts.simulators.hostpms.records import encode
 from shared.pipeline import envelope
+from shared.vendors.hostpms.api import PER_PAGE
+from tests.fakes.polling import Hotel, ModelList, VirtualClock
 
 HUNDRED = Traffic(hotels=100, bookings_per_day=12)
 
@@ -208,7 +211,7 @@ def test_the_job_runs_once_an_hour_is_too_much_for_the_function() -> None:
     both = stage(etl=ETL, job=JOB)
 
     assert not used(both, "Glue")
-    many = Traffic(hotels=10_000, bookings_per_day=12)
+    many = Traffic(hotels=20_000, bookings_per_day=12)
     assert used(both, "Glue", many)["runs of the job"].usd > 730 / 60 * 2 * 0.44
     assert used(both, "Lambda", many)["`etl`, time"].usd < used(both, "Lambda")["`etl`, time"].usd
 
@@ -327,6 +330,35 @@ def test_a_simulated_hotel_sends_as_many_deliveries_for_a_booking_and_as_many_in
     assert names.total() / bookings == pytest.approx(figures.DELIVERIES_PER_BOOKING.value, abs=0.05)
     assert bookings / 60 == pytest.approx(12, abs=1)
     assert max(hours.values()) / hours.total() * 24 == pytest.approx(PEAK, abs=0.05)
+
+
+@pytest.mark.parametrize(("every", "pages"), [(1, figures.PAGES_PER_POLL), (2, figures.PAGES_PER_RARE_POLL)])
+def test_a_simulated_hotels_polls_land_as_many_pages_as_are_reckoned_with(every: int, pages: figures.Figure) -> None:
+    world = World(7, ["PT-LIS-001"], date(2024, 3, 1), rooms=40, history_days=60)
+    events = list(world.live(60))
+
+    polls = 60 * 24 // every
+    landed = [pages_landed([it for it in events if it.entity == entity], polls, every) for entity in ENTITIES]
+
+    assert len(landed) == figures.ENTITIES_POLLED.value
+    assert sum(landed) / len(landed) / polls == pytest.approx(pages.value, abs=0.005)
+
+
+def pages_landed(events: list[Event], polls: int, every: int) -> int:
+    """Of one list, which is polled ``every`` so many hours."""
+    hotel = Hotel(ModelList(VirtualClock(events[0].at.replace(minute=0, second=0, microsecond=0)), per_page=PER_PAGE))
+    numbers: dict[str, int] = {}
+    waiting = deque(events)
+    for _ in range(polls):
+        hotel.clock.sleep(3600 * every)
+        while waiting and waiting[0].at < hotel.clock():
+            event = waiting.popleft()
+            if event.record_id in numbers:
+                hotel.listed.change(numbers[event.record_id], at=event.updated_at)
+            else:
+                numbers[event.record_id] = hotel.listed.add(event.updated_at).id
+        assert hotel.poll().outcome == "succeeded"
+    return len(hotel.raw.objects)
 
 
 @pytest.mark.parametrize("folder", sorted(path.parent.name for path in (ROOT / "lambdas").glob("*/handler.py")))
