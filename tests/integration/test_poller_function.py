@@ -125,6 +125,10 @@ def landed(entity: str) -> dict[str, bytes]:
     return {json.loads(text)[IDS[entity]]: text for text in texts}
 
 
+def keys() -> set[str]:
+    return {item.key for item in RawLake(RAW_BUCKET, boto3.client("s3")).list("")}
+
+
 def truth(hotel: RunningSimulator, entity: str) -> dict[str, bytes]:
     """Each record as the vendor writes it."""
     return {version.id: encode(version.record) for version in hotel.world.hotel(HOTEL).ledger.listed(entity)}
@@ -168,6 +172,43 @@ def test_the_next_poll_brings_what_changed_and_no_history(hotel: RunningSimulato
 
     assert landed("booking") == truth(hotel, "booking") != before
     assert 0 < last_run("booking").fetched < history / 4
+
+
+def test_a_poll_with_nothing_new_lands_nothing_and_says_so(
+    hotel: RunningSimulator, logged: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for entity in ENTITIES:
+        order(entity)
+    work_off()
+    objects = keys()
+    capsys.readouterr()
+    logged.truncate(0)
+
+    for entity in ENTITIES:
+        order(entity)
+    assert not any(work_off())
+
+    assert keys() == objects
+    lines = [json.loads(line) for line in logged.getvalue().strip("\0").splitlines()]
+    assert {(line["message"], line["fetched"]) for line in lines} == {("poll succeeded", 0)}
+    told = {line["entity"]: line["unchanged"] for line in lines}
+    assert told == {entity: last_run(entity).unchanged for entity in ENTITIES}
+    assert all((last_run(entity).status, last_run(entity).pages) == ("succeeded", 0) for entity in ENTITIES)
+    assert all(told.values())
+    assert [counted["PollFetched"] for counted in metrics(capsys.readouterr().out)] == [[0.0]] * len(ENTITIES)
+
+
+def test_a_cursor_that_is_forgotten_has_all_history_landed_again(hotel: RunningSimulator) -> None:
+    order("room")
+    work_off()
+    objects = keys()
+
+    Cursors(table(SYNC_STATE_TABLE)).reset(Stream("hostpms", HOTEL, "room"))
+    order("room")
+    work_off()
+
+    assert len(keys() - objects) == last_run("room").pages > 0
+    assert last_run("room").fetched >= len(truth(hotel, "room"))
 
 
 def test_the_token_is_fetched_once_and_shared_through_the_table(hotel: RunningSimulator) -> None:
