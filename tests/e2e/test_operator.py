@@ -24,6 +24,7 @@ from shared.model.columns import TABLES
 from shared.pipeline.audit_orders import EveryHotel, HotelAudit, Order
 from shared.storage import postgres
 from tests.e2e import waiting
+from tests.e2e.hotels import Hotel
 from tests.e2e.logs import log_lines
 
 PROPERTY = "PT-FAO-077"
@@ -139,6 +140,21 @@ def test_a_poll_and_the_batch_job_bring_the_hotels_history(operator: Operator) -
     assert rows["booking"] > 0
     assert operator.status()["pending_manifests"] == 0
     accounted_for_and_a_planted_loss_is_found(operator)
+
+
+def test_a_poll_after_a_poll_finds_nothing_new_and_lands_nothing(operator: Operator) -> None:
+    def poll() -> list[dict[str, Any]]:
+        polled = operator.run("poll", "--property-id", PROPERTY, "--wait", "--timeout", "120")
+        assert polled.exit_code == 0, polled.stderr
+        return [stream["last_run"] for stream in operator.status()["streams"]]
+
+    poll()
+    landed = Hotel(operator.local, PROPERTY).raw_objects()
+    runs = poll()
+
+    assert Hotel(operator.local, PROPERTY).raw_objects() == landed
+    assert {(run["status"], run["fetched"], run["pages"]) for run in runs} == {("succeeded", 0, 0)}
+    assert all(run["unchanged"] for run in runs)
 
 
 def accounted_for_and_a_planted_loss_is_found(operator: Operator) -> None:
