@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from shared.pipeline.poll_orders import PollOrder
 from tests.fakes.polling import START, STREAM, Hotel, Killed, ModelList, VirtualClock
+from tests.unit.test_polling_repeats import hotel as quiet_hotel
+from tests.unit.test_polling_repeats import last_received, next_hour
 
 FRESH = PollOrder(**STREAM._asdict())
 REDELIVERED_AFTER = timedelta(minutes=30)
@@ -101,3 +104,50 @@ def test_the_store_calls_of_this_run_cover_every_kind() -> None:
         "leases.take", "leases.reserve", "leases.release", "runs.save", "raw.put", "cursors.advance", "queue.send"
     }  # fmt: skip
     assert CALLS > 40
+
+
+# -- Hours, of which some bring nothing new --------------------------------------------------------
+
+
+def story(place: Hotel) -> None:
+    """Hours with and without something new, of all kinds; whatever dies is tried again an hour later."""
+
+    def change_the_newest_in_place() -> None:
+        newest = max(place.listed.rows.values(), key=lambda row: row.changed)
+        place.listed.change(newest.id, at=newest.changed)
+
+    happens: list[Callable[[], object]] = [
+        lambda: None,
+        change_the_newest_in_place,
+        lambda: None,
+        place.listed.add,
+        change_the_newest_in_place,
+        lambda: [place.listed.add() for _ in range(5)],
+        lambda: None,
+    ]
+    for happening in happens:
+        happening()
+        try:
+            next_hour(place)
+        except Killed:
+            place.queue.waiting.clear()
+
+
+def calls_of_the_story() -> int:
+    place = quiet_hotel()
+    before = place.faults.calls
+    story(place)
+    return place.faults.calls - before
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it takes effect", "after it took effect"])
+@pytest.mark.parametrize("kill_at", range(1, calls_of_the_story() + 1))
+def test_killed_at_any_store_call_the_text_received_last_is_the_vendors(kill_at: int, after: bool) -> None:
+    place = quiet_hotel()
+    place.faults.kill_at, place.faults.after = place.faults.calls + kill_at, after
+
+    story(place)
+    next_hour(place)
+
+    assert last_received(place) == place.raw.versions() == place.listed.versions()
+    assert next_hour(place).fetched == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from shared.errors import StoreUnavailable
 from shared.pipeline.cursors import KNOWN_FOR, MOST_KNOWN, Cursor, cursor_at
 from shared.pipeline.polling import Leg
 from shared.vendors.api_contract import Listed, ListPage
-from tests.fakes.polling import START, STREAM, Hotel, Killed, ModelList, VirtualClock
+from tests.fakes.polling import START, STREAM, Hotel, ModelList, VirtualClock
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -233,50 +233,6 @@ def test_a_continuation_that_finds_nothing_new_ends_the_run_well() -> None:
     (leg,) = place.work_off()
 
     assert (leg.outcome, leg.fetched, leg.unchanged) == ("succeeded", 0, 3)
-
-
-def story(place: Hotel) -> None:
-    """Hours with and without something new, of all kinds; whatever dies is tried again an hour later."""
-
-    def change_the_newest_in_place() -> None:
-        newest = max(place.listed.rows.values(), key=lambda row: row.changed)
-        place.listed.change(newest.id, at=newest.changed)
-
-    happens: list[Callable[[], object]] = [
-        lambda: None,
-        change_the_newest_in_place,
-        lambda: None,
-        place.listed.add,
-        change_the_newest_in_place,
-        lambda: [place.listed.add() for _ in range(5)],
-        lambda: None,
-    ]
-    for happening in happens:
-        happening()
-        try:
-            next_hour(place)
-        except Killed:
-            place.queue.waiting.clear()
-
-
-def calls_of_the_story() -> int:
-    place = hotel()
-    before = place.faults.calls
-    story(place)
-    return place.faults.calls - before
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before it takes effect", "after it took effect"])
-@pytest.mark.parametrize("kill_at", range(1, calls_of_the_story() + 1))
-def test_killed_at_any_store_call_the_text_received_last_is_the_vendors(kill_at: int, after: bool) -> None:
-    place = hotel()
-    place.faults.kill_at, place.faults.after = place.faults.calls + kill_at, after
-
-    story(place)
-    next_hour(place)
-
-    assert last_received(place) == place.raw.versions() == place.listed.versions()
-    assert next_hour(place).fetched == 0
 
 
 # -- With and without ------------------------------------------------------------------------------
