@@ -20,11 +20,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from shared.model.calendar import Instant, in_calendar
-from shared.vendors.api_contract import Listed, ListPage
+
+if TYPE_CHECKING:
+    from shared.vendors.api_contract import Listed, ListPage
 
 KNOWN_FOR = timedelta(days=1)
 """As often as the daily audit looks: the newest records are then among what it reads."""
