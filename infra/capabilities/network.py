@@ -143,7 +143,7 @@ class Groups(Construct):
         self.job.add_egress_rule(self.job, ec2.Port.all_tcp())
         self.job.add_ingress_rule(self.job, ec2.Port.all_tcp())
         if config.network.interface_endpoints:
-            self.endpoints = self._group("endpoints", "AWS's interface endpoints")
+            self.endpoints = self._group("endpoints", "Interface endpoints of AWS")
             self._answer(self.endpoints)
         if config.network.nat == "instance":
             # What it forwards it lets in and sends out again; beside that it fetches its packages.

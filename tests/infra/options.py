@@ -7,8 +7,20 @@ from typing import Any
 ACCOUNT, OTHER_ACCOUNT = "111122223333", "444455556666"
 CERTIFICATE = f"arn:aws:acm:eu-west-1:{ACCOUNT}:certificate/0b6bd1a5-5a4e-4b6f-9b0e-0c8a4ac1b2d3"
 EVERY_OPTION: dict[str, Any] = {
-    # In two of three zones: the third goes out by one of theirs.
-    "network": {"nat": "instance", "nats": 2},
+    "network": {
+        "cidr": "10.60.0.0/16",
+        "interface_endpoints": ["secretsmanager", "sqs"],
+        # In two of three zones: the third goes out by one of theirs.
+        "nat": "instance",
+        "nats": 2,
+    },
+    "database": {
+        "instance_class": "db.m7g.large",
+        "storage_gib": 100,
+        "storage_limit_gib": 1000,
+        "monitoring_seconds": 15,
+    },
+    "hotel_secrets": {"store": "secretsmanager", "rotate_days": 60, "overlap_hours": 48},
     "webhooks": {
         "requests_per_second": 80,
         "vendors": {"hostpms": {"requests_per_second": 20, "burst": 40, "required_headers": ["X-HostPMS-Signature"]}},

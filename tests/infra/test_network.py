@@ -33,6 +33,8 @@ FUNCTIONS = {
     "migrate": ("egress", "Migrations"),
 }
 ANYWHERE = {"0.0.0.0/0", "::/0"}
+# What EC2 takes as the description of a group and of a rule (API reference, CreateSecurityGroup and IpRange).
+DESCRIPTION = re.compile(r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
 
 
 def subnets(stage: Synthesised, tier: str) -> set[str]:
@@ -311,6 +313,24 @@ def test_nothing_comes_in_from_anywhere(aws_stage: Synthesised):
     for rule in aws_stage.properties("AWS::EC2::SecurityGroupIngress").values():
         assert "SourceSecurityGroupId" in rule
         assert not ANYWHERE & {rule.get("CidrIp"), rule.get("CidrIpv6")}
+
+
+def descriptions(stage: Synthesised) -> list[str]:
+    groups = stage.properties("AWS::EC2::SecurityGroup").values()
+    rules = [
+        rule
+        for group in groups
+        for rule in (*group.get("SecurityGroupEgress", ()), *group.get("SecurityGroupIngress", ()))
+    ]
+    for direction in ("Ingress", "Egress"):
+        rules += stage.properties(f"AWS::EC2::SecurityGroup{direction}").values()
+    return [group["GroupDescription"] for group in groups] + [rule.get("Description", "none") for rule in rules]
+
+
+def test_ec2_takes_every_description(aws_stage: Synthesised, every_option: Synthesised):
+    plain, with_endpoints = descriptions(aws_stage), descriptions(every_option)
+    assert len(with_endpoints) > len(plain)
+    assert [text for text in plain + with_endpoints if not DESCRIPTION.fullmatch(text)] == []
 
 
 def test_who_may_open_a_connection_to_whom(aws_stage: Synthesised):
