@@ -79,7 +79,7 @@ class Network(Construct):
         self.groups = Groups(self, "Groups", config=config, vpc=self.vpc)
         if network.nat == "instance":
             NatInstances(self, "Nat", config=config, vpc=self.vpc, group=self.groups.nat)
-        self._reach_s3_and_dynamodb()
+        self._reach_s3_and_dynamodb(config.region)
         self._reach(network.interface_endpoints)
         FlowLog(self, "FlowLog", config=config, vpc=self.vpc)
 
@@ -91,7 +91,7 @@ class Network(Construct):
     def subnets(self, tier: Tier) -> list[str]:
         return self.vpc.select_subnets(subnet_group_name=tier).subnet_ids
 
-    def _reach_s3_and_dynamodb(self) -> None:
+    def _reach_s3_and_dynamodb(self, region: str) -> None:
         tiers = [ec2.SubnetSelection(subnet_group_name=tier) for tier in ("egress", "private")]
         s3 = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3, subnets=tiers)
         dynamodb = self.vpc.add_gateway_endpoint(
@@ -99,19 +99,24 @@ class Network(Construct):
         )
         for endpoint in (s3, dynamodb):
             endpoint.add_to_policy(_within_this_account(self))
-        # AWS's own buckets: where CloudFormation waits for the function migrate's answer, and what Glue starts with.
-        s3.add_to_policy(_of_aws("s3:PutObject", "cloudformation-custom-resource-response-*"))
+        # Where CloudFormation waits for the function migrate's answer: its one bucket in each region, named without
+        # hyphens (CloudFormation User Guide, "VPC endpoint configuration requirements").
+        answers = f"cloudformation-custom-resource-response-{region.replace('-', '')}"
+        s3.add_to_policy(_of_aws("s3:PutObject", answers))
+        # What Glue starts with. No list of its buckets is published, and the name's beginning is nobody's own
+        # (docs/network.md).
         s3.add_to_policy(_of_aws("s3:GetObject", "aws-glue-*"))
 
     def _reach(self, services: tuple[str, ...]) -> None:
         for service in services:
-            self.vpc.add_interface_endpoint(
+            endpoint = self.vpc.add_interface_endpoint(
                 service,
                 service=ec2.InterfaceVpcEndpointAwsService(service),
                 subnets=ec2.SubnetSelection(subnet_group_name="private"),
                 security_groups=[self.groups.endpoints],
                 open=False,
             )
+            endpoint.add_to_policy(_within_this_account(self))
 
 
 class Groups(Construct):

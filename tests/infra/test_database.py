@@ -171,14 +171,14 @@ def digest_after(file: Path, root: Path) -> str:
 
 BARE = {
     "region": "eu-west-1",
-    "network": {"interface_endpoints": ["secretsmanager"], "zones": 2, "nats": 2},
+    "network": {"zones": 2, "nats": 2},
     "database": {"proxy": False, "monitoring_seconds": 0},
 }
 
 
 @pytest.fixture(scope="module")
 def bare() -> PousadaStage:
-    """Without a proxy, and with an endpoint that others need not have."""
+    """Without a proxy, in two zones, and with nobody who looks at the machine."""
     document = {"vendors": ["hostpms"], "stages": {"bare-eu-west-1": BARE}}
     return PousadaStage(cdk.App(context=CONTEXT), parse(document)[0])
 
@@ -191,18 +191,3 @@ def test_without_a_proxy_functions_log_in_to_the_database_itself(bare: PousadaSt
     transform = json.dumps(Template.from_stack(bare.node.find_child("transform")).to_json())
     assert "DbiResourceId" in transform
     assert r"\"port\": 5433" in transform
-
-
-def test_an_interface_endpoint_is_open_to_our_groups_alone(bare: PousadaStage):
-    network = Template.from_stack(bare.node.find_child("network")).to_json()["Resources"].values()
-    (endpoint,) = [
-        r["Properties"]
-        for r in network
-        if r["Type"] == "AWS::EC2::VPCEndpoint" and r["Properties"]["VpcEndpointType"] == "Interface"
-    ]
-    assert "secretsmanager" in json.dumps(endpoint["ServiceName"])
-    assert endpoint["PrivateDnsEnabled"] is True
-    inwards = [r["Properties"] for r in network if r["Type"] == "AWS::EC2::SecurityGroupIngress"]
-    to_it = [rule for rule in inwards if "GroupsEndpoints" in json.dumps(rule["GroupId"])]
-    assert len(to_it) == 4
-    assert {(rule["FromPort"], "SourceSecurityGroupId" in rule) for rule in to_it} == {(443, True)}

@@ -57,7 +57,7 @@ def group_of(reference: object) -> str:
     return found
 
 
-GROUPS = ("Services", "Clients", "Job", "Migrations", "Proxy", "Database", "Nat")
+GROUPS = ("Services", "Clients", "Job", "Migrations", "Proxy", "Database", "Nat", "Endpoints")
 
 
 def inward(stage: Synthesised) -> set[tuple[str, str, int, int]]:
@@ -294,25 +294,50 @@ def test_s3_and_dynamodb_are_reached_without_nat(aws_stage: Synthesised):
         assert "public" not in tables
 
 
+def endpoints(stage: Synthesised, kind: str) -> dict[str, dict[str, Any]]:
+    every = stage.properties("AWS::EC2::VPCEndpoint")
+    return {id: endpoint for id, endpoint in every.items() if endpoint["VpcEndpointType"] == kind}
+
+
 def test_an_endpoint_leads_to_this_account_and_to_little_of_aws_s_own(aws_stage: Synthesised):
-    for name, endpoint in aws_stage.properties("AWS::EC2::VPCEndpoint").items():
+    answers = f"cloudformation-custom-resource-response-{aws_stage.config.region.replace('-', '')}"
+    for name, endpoint in endpoints(aws_stage, "Gateway").items():
         statements = endpoint["PolicyDocument"]["Statement"]
         own = [s for s in statements if s.get("Condition")]
         assert [s["Condition"] for s in own] == [{"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}}]
         others = {s["Action"]: s["Resource"] for s in statements if s not in own}
         of_aws = {
-            "s3:PutObject": "arn:aws:s3:::cloudformation-custom-resource-response-*/*",
+            "s3:PutObject": f"arn:aws:s3:::{answers}/*",
             "s3:GetObject": "arn:aws:s3:::aws-glue-*/*",
         }
         assert others == (of_aws if "S3" in name else {})
 
 
-def test_nothing_comes_in_from_anywhere(aws_stage: Synthesised):
-    for group in aws_stage.properties("AWS::EC2::SecurityGroup").values():
-        assert "SecurityGroupIngress" not in group
-    for rule in aws_stage.properties("AWS::EC2::SecurityGroupIngress").values():
-        assert "SourceSecurityGroupId" in rule
-        assert not ANYWHERE & {rule.get("CidrIp"), rule.get("CidrIpv6")}
+def test_an_interface_endpoint_is_reached_from_the_private_tier_by_our_groups_alone(every_option: Synthesised):
+    interfaces = endpoints(every_option, "Interface")
+    named = {endpoint["ServiceName"] for endpoint in interfaces.values()}
+    assert named == {f"com.amazonaws.eu-west-1.{service}" for service in ("secretsmanager", "sqs")}
+    for endpoint in interfaces.values():
+        assert endpoint["PrivateDnsEnabled"] is True
+        assert {reference["Ref"] for reference in endpoint["SubnetIds"]} == subnets(every_option, "private")
+        assert [group_of(group) for group in endpoint["SecurityGroupIds"]] == ["Endpoints"]
+    callers = {(caller, port) for caller, called, port, _ in inward(every_option) if called == "Endpoints"}
+    assert callers == {(group, 443) for group in ("Services", "Clients", "Job", "Migrations")}
+
+
+def test_an_interface_endpoint_leads_to_this_account(every_option: Synthesised):
+    for endpoint in endpoints(every_option, "Interface").values():
+        (statement,) = endpoint["PolicyDocument"]["Statement"]
+        assert statement["Condition"] == {"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_nothing_comes_in_from_anywhere(aws_stage: Synthesised, every_option: Synthesised):
+    for stage in (aws_stage, every_option):
+        for group in stage.properties("AWS::EC2::SecurityGroup").values():
+            assert "SecurityGroupIngress" not in group
+        for rule in stage.properties("AWS::EC2::SecurityGroupIngress").values():
+            assert "SourceSecurityGroupId" in rule
+            assert not ANYWHERE & {rule.get("CidrIp"), rule.get("CidrIpv6")}
 
 
 def descriptions(stage: Synthesised) -> list[str]:
@@ -434,8 +459,9 @@ def test_the_page_says_where_each_is():
 
 
 def test_the_page_s_arithmetic_is_right():
-    page = (REPOSITORY / "docs" / "network.md").read_text(encoding="utf-8")
-    nat, endpoint = 0.048 * 730, 0.011 * 730 * 3
+    page = " ".join((REPOSITORY / "docs" / "network.md").read_text(encoding="utf-8").split())
+    # With its public address.
+    nat, endpoint = (0.048 + 0.005) * 730, 0.011 * 730 * 3
     for amount in (f"**{nat:.2f} USD a month**", f"**{endpoint:.2f} USD a month**", f"{2 * nat:.2f} USD a month more"):
         assert amount in page
     assert f"{endpoint / (0.048 - 0.01):.0f} GB a month" in page
