@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 import psycopg
+from alembic.util import CommandError
 
 from shared.errors import PousadaError, StoreUnavailable
 
@@ -40,7 +41,8 @@ def reason(error: BaseException) -> str:
         if isinstance(cause, psycopg.Error):
             return _of_postgres(cause)
         cause = cause.__cause__ or cause.__context__
-    return str(error) if isinstance(error, PousadaError) else type(error).__name__
+    # alembic's tells of revisions and files, and of no row.
+    return str(error) if isinstance(error, PousadaError | CommandError) else type(error).__name__
 
 
 def _of_postgres(error: psycopg.Error) -> str:

@@ -28,7 +28,9 @@ def migrate(context: typer.Context) -> None:
     options: Options = context.obj
     stage = options.open()
     conninfo = stage.conninfo()
-    migrations.upgrade(conninfo)
+    if not migrations.upgrade(conninfo):
+        output.say(f"the database of {options.stage} is of a later version than this, and left as it is")
+        return
     logins.put_logins(conninfo)
     statements.show_statements(conninfo)
     output.say(f"the database of {options.stage} is up to date")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from infra.packages import LAYER, MIGRATIONS
 from lambdas.migrate import handler, preparation
 from lambdas.migrate.answer import PHYSICAL_ID, reason
 from shared.errors import StoreUnavailable
+from shared.storage import migrations
 from shared.storage.logins import GROUPS
 from tests.conftest import TemplatedPostgres
 from tests.deliveries import lambda_context
@@ -139,6 +141,91 @@ def test_a_migration_that_fails_fails_the_deployment_and_says_why(cloudformation
     with psycopg.connect(blank) as connection:
         found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'hotel'").fetchall()
     assert found == [("rooms",)], "nothing of the migration stays"
+
+
+def test_a_database_that_a_later_version_has_migrated_is_up_to_date(cloudformation: CloudFormation, blank: str) -> None:
+    with at(blank):
+        handler.handle(cloudformation.event(), lambda_context(remaining_ms=60_000))
+        with psycopg.connect(blank) as connection:
+            connection.execute("UPDATE schema_version SET version_num = '9999'")
+        handler.handle(cloudformation.event("Update"), lambda_context(remaining_ms=60_000))
+
+    assert cloudformation.answers[-1]["Status"] == "SUCCESS"
+    assert version(blank) == "9999"
+
+
+def test_of_a_version_that_nobody_knows_alembic_s_own_words_are_told(
+    cloudformation: CloudFormation, blank: str
+) -> None:
+    with at(blank):
+        handler.handle(cloudformation.event(), lambda_context(remaining_ms=60_000))
+        with psycopg.connect(blank) as connection:
+            connection.execute("UPDATE schema_version SET version_num = '0000'")
+        handler.handle(cloudformation.event("Update"), lambda_context(remaining_ms=60_000))
+
+    assert cloudformation.answers[-1]["Status"] == "FAILED"
+    assert cloudformation.answers[-1]["Reason"] == "Can't locate revision identified by '0000'"
+
+
+@contextmanager
+def read(dsn: str, table: str) -> Iterator[psycopg.Connection[Any]]:
+    """Somebody reads ``table`` and does not end the transaction."""
+    with psycopg.connect(dsn) as reader:
+        reader.execute(f"SELECT FROM {table} LIMIT 1")
+        yield reader
+
+
+def test_one_who_reads_and_does_not_end_stops_neither_the_answer_nor_the_others(
+    cloudformation: CloudFormation, blank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "LOCK_SECONDS", 0.3)
+    migrations.upgrade(blank, "0001")
+    seconds, waited = 3.0, []
+    with at(blank), read(blank, "hotel.bookings"), psycopg.connect(blank, autocommit=True) as other:
+        context = lambda_context(remaining_ms=int((handler.MARGIN_SECONDS + seconds) * 1000))
+        migrating = threading.Thread(target=handler.handle, args=(cloudformation.event(), context))
+        begun = time.monotonic()
+        migrating.start()
+        while migrating.is_alive():
+            asked = time.monotonic()
+            other.execute("SELECT FROM hotel.bookings LIMIT 1")
+            waited.append(time.monotonic() - asked)
+        assert time.monotonic() - begun < seconds + 2
+
+    assert cloudformation.answers[-1]["Status"] == "FAILED"
+    assert cloudformation.answers[-1]["Reason"].startswith(("LockNotAvailable (55P03)", "QueryCanceled (57014)"))
+    assert 0.1 < max(waited) < 1.5, "behind the migration, which waits, and not for long"
+    assert version(blank) == "0001"
+
+
+def test_one_who_ends_reading_in_time_only_delays_it(
+    cloudformation: CloudFormation, blank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation, "LOCK_SECONDS", 0.2)
+    migrations.upgrade(blank, "0001")
+    with at(blank), read(blank, "hotel.bookings") as reader:
+        threading.Timer(1.0, reader.rollback).start()
+        handler.handle(cloudformation.event(), lambda_context(remaining_ms=60_000))
+
+    assert cloudformation.answers[-1]["Status"] == "SUCCESS"
+    assert version(blank) == NEWEST
+
+
+def test_nor_does_the_making_of_logins_wait_past_the_end(blank: str) -> None:
+    with psycopg.connect(blank) as another:
+        another.execute("SELECT pg_advisory_lock(7207732303)")
+        begun = time.monotonic()
+        with pytest.raises(psycopg.OperationalError):
+            preparation.prepare(lambda: blank, seconds=2)
+        assert time.monotonic() - begun < 6
+
+
+def test_the_owner_is_shown_which_statements_take_the_time(blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This server gathers none: tests/unit/test_statements.py has what is done where one does."""
+    shown: list[str] = []
+    monkeypatch.setattr(preparation, "show_statements", shown.append)
+    preparation.prepare(lambda: blank, seconds=30)
+    assert [conninfo_to_dict(conninfo)["dbname"] for conninfo in shown] == [conninfo_to_dict(blank)["dbname"]]
 
 
 def test_delete_leaves_everything_as_it_is(cloudformation: CloudFormation, blank: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from alembic.util import CommandError
 from psycopg.conninfo import make_conninfo
 
 from shared.model.columns import MODELS, TABLES, columns
@@ -160,3 +162,39 @@ def test_a_migration_that_fails_leaves_nothing_and_no_lock(blank) -> None:
         connection.execute("DROP TABLE hotel.rooms")
         migrations.upgrade(blank)
         assert {table for table, *_ in schema_of(connection)} == ALL_TABLES
+
+
+def test_what_was_migrated_before_one_that_fails_stays(blank) -> None:
+    with psycopg.connect(blank, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA hotel; CREATE TABLE hotel.reader_hotels (in_the_way int)")
+        with pytest.raises(Exception, match="reader_hotels"):
+            migrations.upgrade(blank)
+        assert connection.execute("SELECT version_num FROM schema_version").fetchall() == [("0001",)]
+
+
+def test_a_database_of_a_later_version_is_left_alone(blank) -> None:
+    """A deployment that is taken back runs the version before, on the schema of the one after."""
+    assert migrations.upgrade(blank) is True
+    with psycopg.connect(blank, autocommit=True) as connection:
+        connection.execute("UPDATE schema_version SET version_num = '9999'")
+        before = schema_of(connection)
+        assert migrations.upgrade(blank) is False
+        assert connection.execute("SELECT version_num FROM schema_version").fetchall() == [("9999",)]
+        assert schema_of(connection) == before
+
+
+def test_a_version_that_is_neither_known_nor_later_is_an_error(blank) -> None:
+    migrations.upgrade(blank)
+    with psycopg.connect(blank, autocommit=True) as connection:
+        connection.execute("UPDATE schema_version SET version_num = '0000'")
+    with pytest.raises(CommandError, match="0000"):
+        migrations.upgrade(blank)
+
+
+def test_no_statement_goes_on_after_the_time_that_there_is(blank) -> None:
+    with psycopg.connect(blank) as another:
+        another.execute("SELECT pg_advisory_lock(7207732301)")
+        begun = time.monotonic()
+        with pytest.raises(Exception, match="statement timeout"):
+            migrations.upgrade(blank, seconds=0.5)
+        assert time.monotonic() - begun < 5

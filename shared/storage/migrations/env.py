@@ -2,7 +2,9 @@
 
 from alembic import context
 
+from shared.storage.migrations import VERSION_TABLE
+
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, version_table="schema_version", transaction_per_migration=True)
+context.configure(connection=connection, version_table=VERSION_TABLE, transaction_per_migration=True)
 with context.begin_transaction():
     context.run_migrations()
