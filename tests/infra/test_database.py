@@ -145,28 +145,43 @@ def test_migrations_are_run_before_the_functions_that_need_them_and_again_when_t
     assert run["Properties"]["Migrations"] == digest()
     assert "Migrate" in json.dumps(run["Properties"]["ServiceToken"])
     assert any("Policy" in name for name in run["DependsOn"]), "not before the function may log in"
-    # A function is given 15 minutes, and another try.
-    assert int(run["Properties"]["ServiceTimeout"]) > 2 * 900
 
 
-def test_a_change_in_a_migration_or_a_login_is_a_change_of_the_resource(tmp_path: Path):
-    storage = tmp_path / "shared" / "storage"
-    (storage / "migrations" / "versions").mkdir(parents=True)
-    digests = {
-        digest_after(storage / file, tmp_path)
-        for file in ("logins.py", "statements.py", "migrations/versions/m0001.py")
-    }
-    digests.add(digest_after(storage / "migrations" / "versions" / "m0002.py", tmp_path))
-    assert len(digests) == 4
-    (storage / "upsert.py").write_text("other code of this folder")
-    assert digest(tmp_path) in digests
+def test_both_runs_that_lambda_gives_migrate_end_before_cloudformation_s_patience(stage: Synthesised):
+    (run,) = stage.resources("Custom::Migrations").values()
+    migrate = stage.named("AWS::Lambda::Function", stage.config.names.function("migrate"))
+    ((name, tries),) = stage.resources("AWS::Lambda::EventInvokeConfig").items()
+    given = tries["Properties"]
+    # It is called without a version.
+    assert (given["Qualifier"], given["FunctionName"]["Ref"]) == (
+        "$LATEST",
+        run["Properties"]["ServiceToken"]["Fn::GetAtt"][0],
+    )
+    assert migrate["Timeout"] == 900
+    assert (1 + given["MaximumRetryAttempts"]) * migrate["Timeout"] < int(run["Properties"]["ServiceTimeout"])
+    assert name.partition("/")[2] in run["DependsOn"]
 
 
-def digest_after(file: Path, root: Path) -> str:
-    for other in ("logins.py", "statements.py"):
-        (root / "shared" / "storage" / other).touch()
-    file.write_text(file.name)
-    return digest(root)
+RUN_AGAIN_FOR = [
+    "shared/names.py",
+    "shared/storage/logins.py",
+    "shared/storage/statements.py",
+    "shared/storage/migrations/versions/m0001.py",
+    "lambdas/migrate/preparation.py",
+]
+
+
+def test_a_change_in_what_migrate_does_is_a_change_of_the_resource(tmp_path: Path):
+    for file in RUN_AGAIN_FOR:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    digests = [digest(tmp_path)]
+    for file in [*RUN_AGAIN_FOR, "shared/storage/migrations/versions/m0002.py"]:
+        (tmp_path / file).write_text("changed")
+        digests.append(digest(tmp_path))
+    assert len(set(digests)) == len(digests)
+    (tmp_path / "shared" / "storage" / "upsert.py").write_text("other code of this folder")
+    assert digest(tmp_path) == digests[-1]
 
 
 BARE = {
