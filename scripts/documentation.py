@@ -90,7 +90,9 @@ A reader is a login of its own in the group `pousada_reader`, made by
 [`scripts/pousada database reader add`](runbook.md#readers). Which hotels it sees stands in `hotel.reader_hotels`
 (`role_name`, `source`, `hotel_id`), by the name it logged in with: no setting and no `SET ROLE` changes that. A hotel
 is vendor and property id together. Of the quarantine a reader does not see `property_mismatch`: such a record may be
-another hotel's. The group is one for all databases of a server; a login may connect to the one it was made in alone.
+another hotel's. The group is one for all databases of a server; of those that Pousada has migrated, a login may connect
+to the one it was made in alone. PostgreSQL lets every login into the others, such as the `postgres` that each server
+has: nothing of ours is in there.
 
 The lake is not divided: whoever may query it sees all hotels.
 

@@ -21,8 +21,9 @@ from infra.target import Target
 from shared.names import DATABASE, LOGINS, Names
 
 OWNER = "pousada_owner"
-# The newest of the newest major that RDS Proxy is known to take. The tests run on 18, and use nothing that it brought.
-_ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17_9)
+# The newest major that RDS Proxy is known to take. The tests run on 18, and use nothing that it brought. Without the
+# minor, which RDS itself upgrades: a deployment that names one is refused as a downgrade once there is a later one.
+_ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_17)
 _EXPORTED_LOGS = ("postgresql", "upgrade")
 
 PARAMETERS = {
@@ -93,7 +94,7 @@ class DatabaseServer(Construct):
             max_allocated_storage=settings.storage_limit_gib,
             storage_encrypted=True,
             storage_encryption_key=self.key,
-            parameter_group=self._parameters(config),
+            parameter_group=self._parameters(config, target),
             # At night in Europe, and the backup before the maintenance.
             backup_retention=Duration.days(settings.backup_days),
             preferred_backup_window="01:00-02:00",
@@ -123,6 +124,8 @@ class DatabaseServer(Construct):
         if not config.database.multi_az:
             acknowledge(self.instance, "AwsSolutions-RDS3", chosen)
             skip_check(self.instance, "CKV_AWS_157", chosen)
+        if not config.database.monitoring_seconds:
+            skip_check(self.instance, "CKV_AWS_118", "cdk.json says so for this stage: what RDS counts itself will do.")
         if not config.database.deletion_protection:
             acknowledge(self.instance, "AwsSolutions-RDS10", chosen)
 
@@ -152,9 +155,15 @@ class DatabaseServer(Construct):
             removal_policy=target.removal,
         )
 
-    def _parameters(self, config: StageConfig) -> rds.ParameterGroup:
+    def _parameters(self, config: StageConfig, target: Target) -> rds.ParameterGroup:
         return rds.ParameterGroup(
-            self, "Parameters", engine=_ENGINE, description=f"Pousada {config.name}", parameters=PARAMETERS
+            self,
+            "Parameters",
+            engine=_ENGINE,
+            description=f"Pousada {config.name}",
+            parameters=PARAMETERS,
+            # Kept with the instance: RDS deletes none that is in use.
+            removal_policy=target.removal,
         )
 
     def _monitoring_role(self) -> iam.Role:

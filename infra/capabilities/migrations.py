@@ -11,13 +11,15 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
+from infra.capabilities.permissions import acknowledge
 from infra.foundation import Foundation
 from infra.packages import MIGRATIONS
 from infra.paths import ROOT
 
-# The longest that Lambda has. CloudFormation invokes it without waiting: where it broke off, Lambda has it run again, once
-# and not the usual two times, so that both runs end within the patience.
+# The longest that Lambda has. CloudFormation invokes it without waiting: where it broke off, Lambda has it run again,
+# once and not the usual two times, so that both runs end within the patience.
 _TIMEOUT, _MORE_TRIES, _PATIENCE = Duration.minutes(15), 1, Duration.minutes(35)
+_ANSWERED = "CloudFormation waits for its answer, and fails the deployment where it is a failure or never comes."
 
 
 class Migrations(Construct):
@@ -43,8 +45,10 @@ class Migrations(Construct):
             timeout=_TIMEOUT,
             memory_mib=512,
             environment={"DATABASE": database},
+            no_dead_letters=_ANSWERED,
         )
         self.migrate.function.configure_async_invoke(retry_attempts=_MORE_TRIES)
+        acknowledge(self.migrate.function, "Serverless-LambdaAsyncFailureDestination", _ANSWERED)
         admit(self.migrate.role)
         run = CustomResource(
             self,

@@ -12,7 +12,10 @@ from aws_cdk.assertions import Template
 
 from infra.capabilities.migrations import digest
 from infra.config import parse
+from infra.findings import accepted
 from infra.stage import PousadaStage
+from shared.storage.database_address import DatabaseAddress
+from shared.storage.database_address import parse as parse_address
 from tests.infra.templates import CONTEXT, REPOSITORY, Synthesised
 
 pytestmark = pytest.mark.infra
@@ -22,13 +25,6 @@ pytestmark = pytest.mark.infra
 def instance(aws_stage: Synthesised) -> dict[str, Any]:
     (found,) = aws_stage.properties("AWS::RDS::DBInstance").values()
     return found
-
-
-@pytest.fixture
-def parameters(aws_stage: Synthesised) -> dict[str, str]:
-    (found,) = aws_stage.properties("AWS::RDS::DBParameterGroup").values()
-    given: dict[str, str] = found["Parameters"]
-    return given
 
 
 @pytest.mark.parametrize(
@@ -78,27 +74,55 @@ def test_no_way_leads_to_it_but_its_group(instance: dict[str, Any], aws_stage: S
 
 
 def test_its_connections_are_encrypted_and_its_certificate_is_one_that_we_know(
-    instance: dict[str, Any], parameters: dict[str, str], aws_stage: Synthesised
+    instance: dict[str, Any], aws_stage: Synthesised
 ):
-    assert parameters["rds.force_ssl"] == "1"
-    assert parameters["ssl_min_protocol_version"] == "TLSv1.2"
     assert instance["CACertificateIdentifier"] == "rds-ca-rsa2048-g1"
     known = (REPOSITORY / "shared" / "storage" / "certificates.pem").read_text(encoding="utf-8")
     assert f"# Amazon RDS {aws_stage.config.region} Root CA RSA2048 G1\n" in known
 
 
-def test_its_log_quotes_no_guest(parameters: dict[str, str]):
-    assert parameters["log_parameter_max_length"] == parameters["log_parameter_max_length_on_error"] == "0"
-    assert parameters["log_error_verbosity"] == "terse"
-    assert parameters["log_min_error_statement"] == "panic"
-    assert parameters["log_min_duration_statement"] == "-1"
-    assert parameters["log_statement"] == "none"
+PARAMETERS = {
+    "rds.force_ssl": "1",
+    "ssl_min_protocol_version": "TLSv1.2",
+    # The log quotes no guest.
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
+    "log_min_duration_statement": "-1",
+    "log_statement": "none",
+    # What is slow is found without the log, and without a password's verifier.
+    "shared_preload_libraries": "pg_stat_statements",
+    "pg_stat_statements.track_utility": "0",
+    "log_lock_waits": "1",
+    "idle_in_transaction_session_timeout": "300000",
+}
 
 
-def test_what_is_slow_is_found_without_the_log(instance: dict[str, Any], parameters: dict[str, str]):
-    assert parameters["shared_preload_libraries"] == "pg_stat_statements"
+def test_it_is_set_as_it_should_be_and_not_otherwise(aws_stage: Synthesised):
+    (group,) = aws_stage.properties("AWS::RDS::DBParameterGroup").values()
+    assert group["Parameters"] == PARAMETERS
+    assert group["Family"] == "postgres17"
+
+
+def test_rds_chooses_the_minor_version_and_no_deployment_takes_it_back(instance: dict[str, Any]):
+    assert (instance["Engine"], instance["EngineVersion"]) == ("postgres", "17")
+    assert instance["AutoMinorVersionUpgrade"] is True
+
+
+def test_what_is_slow_is_seen(instance: dict[str, Any]):
     assert instance["DatabaseInsightsMode"] == "standard"
     assert instance["EnablePerformanceInsights"] is True
+
+
+def test_what_it_needs_is_kept_with_it(aws_stage: Synthesised):
+    """RDS deletes neither subnets nor parameters that are in use: a stack that tried to could not be deleted."""
+    policies = {
+        (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+        for kind in ("DBInstance", "DBSubnetGroup", "DBParameterGroup")
+        for resource in aws_stage.resources(f"AWS::RDS::{kind}").values()
+    }
+    assert policies == {("RetainExceptOnCreate", "Retain")}
 
 
 def test_its_logs_go_when_the_stage_s_go(instance: dict[str, Any], aws_stage: Synthesised):
@@ -113,19 +137,49 @@ def test_it_grows_by_itself_and_runs_on_graviton(instance: dict[str, Any], aws_s
     assert instance["StorageType"] == "gp3"
     assert instance["MaxAllocatedStorage"] == aws_stage.config.database.storage_limit_gib
     assert instance["DBInstanceClass"] == aws_stage.config.database.instance_class
-    assert instance["AutoMinorVersionUpgrade"] is True
 
 
 def test_the_proxy_knows_no_password_and_takes_none(aws_stage: Synthesised):
     (proxy,) = aws_stage.properties("AWS::RDS::DBProxy").values()
+    assert proxy["EngineFamily"] == "POSTGRESQL"
     assert proxy["DefaultAuthScheme"] == "IAM_AUTH"
     assert "Auth" not in proxy
     assert proxy["RequireTLS"] is True
     assert proxy["DebugLogging"] is False
+
+
+def test_the_proxy_is_in_its_own_group_and_in_the_private_tier(aws_stage: Synthesised):
+    (proxy,) = aws_stage.properties("AWS::RDS::DBProxy").values()
     assert all("NetworkVpcprivateSubnet" in json.dumps(subnet) for subnet in proxy["VpcSubnetIds"])
+    (group,) = proxy["VpcSecurityGroupIds"]
+    assert "NetworkGroupsProxy" in json.dumps(group)
+
+
+def test_rds_alone_acts_as_the_proxy(aws_stage: Synthesised):
+    (proxy,) = aws_stage.properties("AWS::RDS::DBProxy").values()
+    role = aws_stage.properties("AWS::IAM::Role")[f"database/{proxy['RoleArn']['Fn::GetAtt'][0]}"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert (trust["Action"], trust["Principal"]) == ("sts:AssumeRole", {"Service": "rds.amazonaws.com"})
+
+
+def test_the_proxy_leads_to_the_instance_and_leaves_some_of_its_connections(aws_stage: Synthesised):
     (targets,) = aws_stage.properties("AWS::RDS::DBProxyTargetGroup").values()
+    (instance,) = aws_stage.resources("AWS::RDS::DBInstance")
+    assert targets["DBInstanceIdentifiers"] == [{"Ref": instance.partition("/")[2]}]
     assert targets["TargetGroupName"] == "default"
+    assert targets["ConnectionPoolConfigurationInfo"] == {
+        "MaxConnectionsPercent": 80,
+        "MaxIdleConnectionsPercent": 20,
+        # No longer than a function waits for its connection.
+        "ConnectionBorrowTimeout": 5,
+    }
     assert "Tags" not in targets
+
+
+def address(text: Any) -> DatabaseAddress:
+    """What is read of ``DATABASE`` where it runs; each reference in it as its JSON."""
+    parts = [part if isinstance(part, str) else json.dumps(json.dumps(part))[1:-1] for part in text["Fn::Join"][1]]
+    return parse_address("".join(parts))
 
 
 @pytest.mark.parametrize(
@@ -133,11 +187,27 @@ def test_the_proxy_knows_no_password_and_takes_none(aws_stage: Synthesised):
 )
 def test_a_function_goes_to_the_proxy_under_its_own_name(aws_stage: Synthesised, name: str, login: str):
     function = aws_stage.named("AWS::Lambda::Function", aws_stage.config.names.function(name))
-    # Its text with references in between.
-    address = "".join(map(str, function["Environment"]["Variables"]["DATABASE"]["Fn::Join"][1]))
-    assert f'"user": "{login}"' in address
-    assert "DoorProxy" in address
-    assert "ecret" not in address
+    found = address(function["Environment"]["Variables"]["DATABASE"])
+    assert (found.user, found.secret, found.port, found.dbname) == (login, None, 5432, "pousada")
+    assert "DoorProxy" in str(found.host)
+
+
+def test_so_does_the_job(aws_stage: Synthesised):
+    job = aws_stage.named("AWS::Glue::Job", aws_stage.config.names.glue_job)
+    found = address(job["DefaultArguments"]["--DATABASE"])
+    assert (found.user, found.secret, found.port, found.dbname) == ("pousada_app", None, 5432, "pousada")
+    assert "DoorProxy" in str(found.host)
+
+
+def test_migrations_go_to_the_server_itself_as_its_owner(aws_stage: Synthesised, instance: dict[str, Any]):
+    migrate = aws_stage.named("AWS::Lambda::Function", aws_stage.config.names.function("migrate"))
+    written = migrate["Environment"]["Variables"]["DATABASE"]
+    found = address(written)
+    assert (found.user, str(found.port), found.dbname) == (None, instance["Port"], instance["DBName"])
+    assert found.port == 5433
+    assert "Endpoint.Address" in str(found.host)
+    assert "MasterUserSecret.SecretArn" in str(found.secret)
+    assert aws_stage.templates["database"]["Outputs"]["Owner"]["Value"] == written
 
 
 def test_migrations_are_run_before_the_functions_that_need_them_and_again_when_they_change(stage: Synthesised):
@@ -206,3 +276,9 @@ def test_without_a_proxy_functions_log_in_to_the_database_itself(bare: PousadaSt
     transform = json.dumps(Template.from_stack(bare.node.find_child("transform")).to_json())
     assert "DbiResourceId" in transform
     assert r"\"port\": 5433" in transform
+
+
+def test_a_machine_that_nobody_looks_at_is_a_finding_that_stands_with_its_reason(bare: PousadaStage):
+    (found,) = [one for one in accepted(bare) if one.rule == "CKV_AWS_118"]
+    assert found.where.startswith("database/Server/Instance")
+    assert found.reason

@@ -11,6 +11,15 @@ from tests.infra.templates import Synthesised, words
 
 pytestmark = pytest.mark.infra
 
+INTERFACE_ACTIONS = (
+    "CreateNetworkInterface",
+    "DeleteNetworkInterface",
+    "AssignPrivateIpAddresses",
+    "UnassignPrivateIpAddresses",
+    "DescribeNetworkInterfaces",
+    "DescribeSubnets",
+)
+
 
 def test_lambda_may_connect_a_function_to_the_network_and_its_code_may_not(aws_stage: Synthesised):
     policies = aws_stage.properties("AWS::IAM::Policy")
@@ -22,10 +31,23 @@ def test_lambda_may_connect_a_function_to_the_network_and_its_code_may_not(aws_s
         if s["Effect"] == "Deny"
     ]
     assert len(denied) == len(functions)
+    making = {f"ec2:{what}" for what in INTERFACE_ACTIONS}
     for function in functions:
         (actions,) = (actions for actions, source in denied if f':function:{function["FunctionName"]}"' in source)
-        assert "ec2:CreateNetworkInterface" in actions
-        assert all(action.startswith("ec2:") for action in actions)
+        assert actions == making
+    allowed = {action for _, s in aws_stage.statements() for action in words(s["Action"]) if action.startswith("ec2:")}
+    assert making <= allowed
+
+
+def test_glue_marks_interfaces_with_its_own_tag_alone(aws_stage: Synthesised):
+    (marking,) = [s for _, s in aws_stage.statements() if "ec2:CreateTags" in words(s["Action"])]
+    assert words(marking["Action"]) == ["ec2:CreateTags", "ec2:DeleteTags"]
+    assert all('network-interface/*"' in resource for resource in words(marking["Resource"]))
+    (condition,) = marking["Condition"].items()
+    assert (condition[0], words(condition[1]["aws:TagKeys"])) == (
+        "ForAllValues:StringEquals",
+        ["aws-glue-service-resource"],
+    )
 
 
 def test_interfaces_are_made_in_this_account_and_region_alone(aws_stage: Synthesised):

@@ -154,11 +154,22 @@ def test_where_there_is_iam_they_log_in_by_it(server: Server, owner: Connection)
         owner.execute("DROP ROLE rds_iam")
 
 
-@pytest.mark.parametrize("more", ["ALTER ROLE pousada_audit CREATEDB", "GRANT pousada_writer TO pousada_audit"])
-def test_a_login_that_may_more_than_it_should_is_not_taken_over(server: Server, owner: Connection, more: str):
-    owner.execute(more)
-    try:
-        with pytest.raises(Misconfigured, match="pousada_audit is there, and may do more than it should"):
-            put_logins(server.conninfo("first"))
-    finally:
-        owner.execute("ALTER ROLE pousada_audit NOCREATEDB; REVOKE pousada_writer FROM pousada_audit")
+MORE = {
+    "ALTER ROLE pousada_audit SUPERUSER": "ALTER ROLE pousada_audit NOSUPERUSER",
+    "ALTER ROLE pousada_audit BYPASSRLS": "ALTER ROLE pousada_audit NOBYPASSRLS",
+    "ALTER ROLE pousada_audit CREATEROLE": "ALTER ROLE pousada_audit NOCREATEROLE",
+    "ALTER ROLE pousada_audit CREATEDB": "ALTER ROLE pousada_audit NOCREATEDB",
+    "ALTER ROLE pousada_audit REPLICATION": "ALTER ROLE pousada_audit NOREPLICATION",
+    "GRANT pousada_writer TO pousada_audit": "REVOKE pousada_writer FROM pousada_audit",
+}
+
+
+@pytest.mark.parametrize(("more", "no_more"), MORE.items())
+def test_a_login_that_may_more_than_it_should_is_not_taken_over(server: Server, more: str, no_more: str):
+    with server.superuser("first") as superuser:
+        superuser.execute(more)
+        try:
+            with pytest.raises(Misconfigured, match="pousada_audit is there, and may do more than it should"):
+                put_logins(server.conninfo("first"))
+        finally:
+            superuser.execute(no_more)

@@ -39,6 +39,8 @@ def test_a_user_logs_in_by_a_token_of_its_own_and_believes_no_stranger():
     assert (found["host"], found["port"], found["dbname"], found["user"]) == (HOST, "5432", "pousada", "pousada_app")
     assert found["sslmode"] == "verify-full"
     assert found["sslrootcert"] == certificates()
+    # Seconds: no longer than the proxy lets somebody wait (infra/capabilities/database.py).
+    assert found["connect_timeout"] == "5"
     token = urlsplit(f"https://{found['password']}")
     assert token.netloc == f"{HOST}:5432"
     asked = {name: value for name, (value,) in parse_qs(token.query).items()}
