@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 
 from infra.config_section import Schedule, Section
 from infra.governance_config import Governance, Recovery
-from infra.network_config import Database, Network
+from infra.network_config import Database, Network, check_region
 from infra.observability_config import Observability, Watch
 from infra.webhook_config import Webhooks
 from shared.names import Names
@@ -184,6 +184,12 @@ class StageConfig(Section):
         # prod-eu-south-2 deployed to eu-west-1 would put a hotel's guests into the wrong jurisdiction.
         if self.target == "aws" and not self.name.endswith(f"-{self.region}"):
             raise ValueError(f"the stage's name must end with its region, {self.region}")
+        return self
+
+    @model_validator(mode="after")
+    def _the_region_has_what_is_needed(self) -> StageConfig:
+        if self.target == "aws":
+            check_region(self.region)
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 QUERIES = ROOT / "docs" / "queries"
 LOCK = ROOT / "requirements.lock"
+CERTIFICATES = ROOT / "shared" / "storage" / "certificates.pem"
 FUNCTION_REQUIREMENTS = "lambdas/requirements.txt"
 ETL_FUNCTION_REQUIREMENTS = "lambdas/etl/requirements.txt"
 MIGRATE_FUNCTION_REQUIREMENTS = "lambdas/migrate/requirements.txt"

@@ -48,6 +48,21 @@ def test_a_stage_says_only_what_differs_from_the_defaults():
         ({"network": {"nat": "none"}}, "stages.prod-eu-west-1.network.nat: Input should be 'gateway' or 'instance'"),
         ({"network": {"nat_instance_class": "t3.micro"}}, "network.nat_instance_class: String should match pattern"),
         ({"network": {"zones": 1}}, "stages.prod-eu-west-1.network.zones: Input should be greater"),
+        ({"network": {"nat_gateways": 3, "zones": 2}}, "network: Value error, nat_gateways: 2 at the most"),
+        ({"network": {"cidr": "10.40.7.9/16"}}, "network.cidr: Value error, 10.40.7.9/16 has host bits set"),
+        ({"network": {"cidr": "10.400.0.0/16"}}, "network.cidr: Value error, Octet 400"),
+        ({"network": {"cidr": "8.8.0.0/16"}}, "network.cidr: Value error, 8.8.0.0/16 is no private network"),
+        ({"network": {"cidr": "172.32.0.0/16"}}, "172.32.0.0/16 is no private network"),
+        (
+            {"network": {"interface_endpoints": [""]}},
+            "network.interface_endpoints: Value error, '' is no service's name",
+        ),
+        ({"network": {"interface_endpoints": ["SQS"]}}, "'SQS' is no service's name"),
+        ({"network": {"interface_endpoints": ["com.amazonaws.eu-west-1.sqs"]}}, "sqs' is no service's name"),
+        ({"network": {"interface_endpoints": ["s3"]}}, "s3 has its gateway endpoint"),
+        ({"network": {"interface_endpoints": ["sqs", "ecr.api", "sqs"]}}, "a service is named twice"),
+        ({"database": {"storage_gib": 200}}, "database: Value error, storage_limit_gib: 220 at the least"),
+        ({"database": {"storage_gib": 21, "storage_limit_gib": 23}}, "storage_limit_gib: 24 at the least"),
         ({"database": {"instance_class": "db.t3.small"}}, "database.instance_class: String should match"),
         ({"database": {"backup_days": 0}}, "stages.prod-eu-west-1.database.backup_days: Input should be greater"),
         ({"database": {"monitoring_seconds": 2}}, "database.monitoring_seconds: Input should be 0, 1, 5"),
@@ -84,6 +99,26 @@ def test_what_is_wrong_is_named_with_its_place(stage: dict[str, Any], told: str)
     with pytest.raises(InvalidConfiguration) as refused:
         parse(document(**stage))
     assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("region", "told"),
+    [
+        ("il-central-1", "region: shared/storage/certificates.pem has no authority of RDS in il-central-1"),
+        ("ca-west-1", "add it from https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"),
+        ("us-gov-west-1", "region: us-gov-west-1 is of another partition"),
+        ("cn-north-1", "region: cn-north-1 is of another partition"),
+    ],
+)
+def test_a_region_whose_database_nobody_here_would_believe_is_refused(region: str, told: str):
+    with pytest.raises(InvalidConfiguration) as refused:
+        parse({"vendors": ["hostpms"], "stages": {f"prod-{region}": {"region": region}}})
+    assert told in str(refused.value)
+
+
+def test_what_just_fits_is_taken():
+    (stage,) = parse(document(network={"cidr": "172.31.0.0/16"}, database={"storage_gib": 20, "storage_limit_gib": 22}))
+    assert (stage.network.cidr, stage.database.storage_limit_gib) == ("172.31.0.0/16", 22)
 
 
 def test_what_all_stages_say_of_webhooks_is_said_once_and_a_stages_own_words_win():
