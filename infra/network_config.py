@@ -88,7 +88,7 @@ class Database(Section):
 
 
 def check_region(region: str) -> None:
-    """Raises ValueError where functions and job would not believe the database of ``region``, or no ARN would be right."""
+    """Raises ValueError where no ARN would be right, or functions and job would not believe the database."""
     if region.startswith(("cn-", "us-gov-", "us-iso", "eu-iso")):
         raise ValueError(f"region: {region} is of another partition, and every ARN here is of AWS's own, arn:aws")
     if region not in _known_regions():

@@ -217,7 +217,8 @@ def _anonymous(stage: Synthesised) -> Any:
     name = stage.config.name
     for spelling in (name, name.replace("-", "_"), name.replace("-", "")):
         text = text.replace(spelling, "STAGE")
-    text = text.replace(stage.config.region, "REGION")
+    for spelling in (stage.config.region, stage.config.region.replace("-", "")):
+        text = text.replace(spelling, "REGION")
     return _without_hashes(json.loads(text))
 
 
