@@ -55,8 +55,8 @@ class Network(Section):
 
     @model_validator(mode="after")
     def _a_zone_has_one_gateway_at_the_most(self) -> Network:
-        if self.nat_gateways > self.zones:
-            raise ValueError(f"nat_gateways: {self.zones} at the most, one for each of zones")
+        if self.nats > self.zones:
+            raise ValueError(f"nats: {self.zones} at the most, one for each of zones")
         return self
 
 

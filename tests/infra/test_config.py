@@ -48,7 +48,7 @@ def test_a_stage_says_only_what_differs_from_the_defaults():
         ({"network": {"nat": "none"}}, "stages.prod-eu-west-1.network.nat: Input should be 'gateway' or 'instance'"),
         ({"network": {"nat_instance_class": "t3.micro"}}, "network.nat_instance_class: String should match pattern"),
         ({"network": {"zones": 1}}, "stages.prod-eu-west-1.network.zones: Input should be greater"),
-        ({"network": {"nat_gateways": 3, "zones": 2}}, "network: Value error, nat_gateways: 2 at the most"),
+        ({"network": {"nats": 3, "zones": 2}}, "network: Value error, nats: 2 at the most"),
         ({"network": {"cidr": "10.40.7.9/16"}}, "network.cidr: Value error, 10.40.7.9/16 has host bits set"),
         ({"network": {"cidr": "10.400.0.0/16"}}, "network.cidr: Value error, Octet 400"),
         ({"network": {"cidr": "8.8.0.0/16"}}, "network.cidr: Value error, 8.8.0.0/16 is no private network"),
