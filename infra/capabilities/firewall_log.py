@@ -15,6 +15,8 @@ from infra.config import StageConfig
 
 # What a request says of who sends it and of whom it speaks. Bodies are in no log of the firewall.
 _REDACTED_HEADERS = ("authorization", "cookie", "user-agent", "x-forwarded-for")
+# With what a vendor signs, and when: its module ``webhook`` has them, which this app does not read (DESIGN.md §2).
+_SIGNATURE_HEADERS = {"hostpms": ("x-hostpms-signature", "x-hostpms-timestamp")}
 
 
 class FirewallLog(Construct):
@@ -32,7 +34,6 @@ class FirewallLog(Construct):
             removal_policy=RemovalPolicy.DESTROY,
         )
         self._let_firewall_write(log)
-        headers = [*_REDACTED_HEADERS, *_required_headers(config)]
         waf.CfnLoggingConfiguration(
             self,
             "Logging",
@@ -42,7 +43,7 @@ class FirewallLog(Construct):
             redacted_fields=[
                 waf.CfnLoggingConfiguration.FieldToMatchProperty(uri_path={}),
                 waf.CfnLoggingConfiguration.FieldToMatchProperty(query_string={}),
-                *(_header(name) for name in headers),
+                *(_header(name) for name in _redacted_headers(config)),
             ],
         )
 
@@ -66,9 +67,11 @@ class FirewallLog(Construct):
         )
 
 
-def _required_headers(config: StageConfig) -> list[str]:
-    """Signatures, and when they were made."""
-    return sorted({name.lower() for vendor in config.vendors for name in config.webhooks.of(vendor).required_headers})
+def _redacted_headers(config: StageConfig) -> list[str]:
+    """Each once, in small letters."""
+    signatures = {name for vendor in config.vendors for name in _SIGNATURE_HEADERS.get(vendor, ())}
+    required = {name.lower() for vendor in config.vendors for name in config.webhooks.of(vendor).required_headers}
+    return sorted(signatures.union(_REDACTED_HEADERS, required))
 
 
 # CDK hands the next two on as they are: in CloudFormation's own spelling.

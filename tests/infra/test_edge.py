@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from lambdas.webhook import answers
 from shared.errors import NotFound, TooLarge, Unauthenticated
 from shared.vendors import registry
 from tests.infra.options import CERTIFICATE
-from tests.infra.templates import REPOSITORY, Resource, Synthesised, words
+from tests.infra.templates import REPOSITORY, Resource, Synthesised, synthesise, words
 from tests.infra.test_settings_pages import table
 
 pytestmark = pytest.mark.infra
@@ -44,7 +47,7 @@ def test_headers_are_required_where_they_are_named_and_else_none_is(every_option
         needed = [name for name, is_needed in method["RequestParameters"].items() if is_needed]
         return [name.removeprefix("method.request.header.") for name in needed if ".header." in name]
 
-    assert required(every_option) == ["X-HostPMS-Signature"]
+    assert required(every_option) == ["X-HostPMS-Signature", "X-Hotel"]
     assert required(stage) == []
 
 
@@ -100,11 +103,25 @@ def test_gateway_and_function_refuse_in_the_same_words(stage: Synthesised, kind:
     assert answer["ResponseTemplates"]["application/json"] == function["body"]
 
 
-def test_who_is_throttled_is_told_when_to_come_again(stage: Synthesised):
-    throttled = gateway_answers(stage)["THROTTLED"]
-    assert throttled["StatusCode"] == "429"
-    expected = {"gatewayresponse.header.Retry-After": f"'{answers.RETRY_AFTER_SECONDS}'"}
-    assert throttled["ResponseParameters"] == expected
+def test_what_is_turned_away_is_never_answered_as_if_it_were_taken(stage: Synthesised):
+    """A vendor that reads 2xx does not send again."""
+    given = {kind: answer.get("StatusCode", "its own") for kind, answer in gateway_answers(stage).items()}
+    assert given == {
+        "MISSING_AUTHENTICATION_TOKEN": "404",
+        "BAD_REQUEST_PARAMETERS": "401",
+        "REQUEST_TOO_LARGE": "413",
+        "THROTTLED": "429",
+        "WAF_FILTERED": "403",
+        "DEFAULT_4XX": "its own",
+        "DEFAULT_5XX": "its own",
+    }
+
+
+def test_who_may_come_again_is_told_when_and_who_is_refused_is_not(stage: Synthesised):
+    answered = gateway_answers(stage).items()
+    told = {kind: answer["ResponseParameters"] for kind, answer in answered if "ResponseParameters" in answer}
+    when = {"gatewayresponse.header.Retry-After": f"'{answers.RETRY_AFTER_SECONDS}'"}
+    assert told == {"THROTTLED": when, "DEFAULT_5XX": when}
 
 
 def test_the_answers_are_deployed_with_the_stage(stage: Synthesised):
@@ -154,6 +171,31 @@ def units(statement: Resource) -> int:
     raise AssertionError(f"a statement without a known price: {statement}")
 
 
+def test_a_firewall_stands_before_the_stage_of_the_api(aws_stage: Synthesised):
+    (association,) = aws_stage.resources("AWS::WAFv2::WebACLAssociation").values()
+    named = {
+        kind: {"Ref": next(iter(aws_stage.resources(kind))).partition("/")[2]}
+        for kind in ("AWS::ApiGateway::RestApi", "AWS::ApiGateway::Stage")
+    }
+    expected = [f"arn:aws:apigateway:{aws_stage.config.region}::/restapis/", named["AWS::ApiGateway::RestApi"]]
+    expected += ["/stages/", named["AWS::ApiGateway::Stage"]]
+    assert association["Properties"]["ResourceArn"] == {"Fn::Join": ["", expected]}
+    (acl,) = aws_stage.resources("AWS::WAFv2::WebACL")
+    assert association["Properties"]["WebACLArn"] == {"Fn::GetAtt": [acl.partition("/")[2], "Arn"]}
+
+
+def test_what_no_rule_turns_away_is_let_in(aws_stage: Synthesised):
+    (acl,) = aws_stage.properties("AWS::WAFv2::WebACL").values()
+    assert acl["DefaultAction"] == {"Allow": {}}
+
+
+@pytest.mark.parametrize("name", ["prod", "every_option"])
+def test_each_rule_turns_away_what_it_matches(name: str, request: pytest.FixtureRequest):
+    stage: Synthesised = request.getfixturevalue(name)
+    does = {name: (rule.get("Action"), rule.get("OverrideAction")) for name, rule in rules(stage).items()}
+    assert does == {name: (None, {"None": {}}) if name in CAPACITY else ({"Block": {}}, None) for name in does}
+
+
 def test_the_firewall_turns_away_floods_and_what_aws_knows_to_be_bad(aws_stage: Synthesised):
     assert list(rules(aws_stage)) == ["flood", *CAPACITY]
     flood = rules(aws_stage)["flood"]["Statement"]["RateBasedStatement"]
@@ -171,9 +213,7 @@ def test_no_rule_blocks_for_what_a_body_says_or_how_large_it_is(name: str, reque
         counted |= {override["Name"] for override in overrides}
         assert '"Body"' not in json.dumps(rule)
     assert counted >= OF_BODIES
-    # The rest blocks: a group that only counted would turn nothing away.
-    assert counted - OF_BODIES == {"NoUserAgent_HEADER"}
-    assert all(rules(stage)[group]["OverrideAction"] == {"None": {}} for group in CAPACITY)
+    assert counted - OF_BODIES == {"NoUserAgent_HEADER"}, "the rest blocks"
 
 
 @pytest.mark.parametrize("name", ["prod", "every_option"])
@@ -251,11 +291,25 @@ def test_the_firewalls_log_holds_what_was_blocked_and_neither_path_nor_signature
     redacted = logging["RedactedFields"]
     assert {"UriPath": {}} in redacted
     assert {"QueryString": {}} in redacted
-    headers = {field["SingleHeader"]["Name"] for field in redacted if "SingleHeader" in field}
-    assert headers >= {"authorization", "cookie", "x-hostpms-signature"}
+    headers = [field["SingleHeader"]["Name"] for field in redacted if "SingleHeader" in field]
+    of_senders = ["authorization", "cookie", "user-agent", "x-forwarded-for"]
+    assert headers == sorted({*of_senders, *signature_headers(every_option.config.vendors), "x-hotel"})
     (kept,) = logging["LoggingFilter"]["Filters"]
     assert logging["LoggingFilter"]["DefaultBehavior"] == "DROP"
     assert kept["Conditions"] == [{"ActionCondition": {"Action": "BLOCK"}}]
+
+
+def signature_headers(vendors: Iterable[str]) -> set[str]:
+    """As each vendor's own code sends and reads them."""
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    return {name.lower() for vendor in vendors for name in registry.part(vendor, "webhook").signed_headers(b"{}", "s", at)}
+
+
+def test_the_firewalls_log_holds_no_signature_though_no_header_is_required(tmp_path: Path):
+    stage = synthesise(tmp_path, stages="dev-eu-west-1", webhooks={"firewall_log": True})["dev-eu-west-1"]
+    (logging,) = stage.properties("AWS::WAFv2::LoggingConfiguration").values()
+    headers = {field["SingleHeader"]["Name"] for field in logging["RedactedFields"] if "SingleHeader" in field}
+    assert headers >= signature_headers(registry.VENDORS) >= {"x-hostpms-signature", "x-hostpms-timestamp"}
 
 
 def test_only_the_firewall_may_write_the_firewalls_log(every_option: Synthesised):
