@@ -23,7 +23,9 @@ EVERY_OPTION: dict[str, Any] = {
     "hotel_secrets": {"store": "secretsmanager", "rotate_days": 60, "overlap_hours": 48},
     "webhooks": {
         "requests_per_second": 80,
-        "vendors": {"hostpms": {"requests_per_second": 20, "burst": 40, "required_headers": ["X-HostPMS-Signature", "X-Hotel"]}},
+        "vendors": {
+            "hostpms": {"requests_per_second": 20, "burst": 40, "required_headers": ["X-HostPMS-Signature", "X-Hotel"]}
+        },
         "countries": ["PT", "ES"],
         "allowed_addresses": {"hostpms": ["203.0.113.0/24", "198.51.100.7/32", "2001:db8:40::/48"]},
         "firewall_log": True,

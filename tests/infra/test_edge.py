@@ -302,7 +302,9 @@ def test_the_firewalls_log_holds_what_was_blocked_and_neither_path_nor_signature
 def signature_headers(vendors: Iterable[str]) -> set[str]:
     """As each vendor's own code sends and reads them."""
     at = datetime(2026, 3, 1, tzinfo=UTC)
-    return {name.lower() for vendor in vendors for name in registry.part(vendor, "webhook").signed_headers(b"{}", "s", at)}
+    return {
+        name.lower() for vendor in vendors for name in registry.part(vendor, "webhook").signed_headers(b"{}", "s", at)
+    }
 
 
 def test_the_firewalls_log_holds_no_signature_though_no_header_is_required(tmp_path: Path):

@@ -133,6 +133,20 @@ def test_a_secret_that_is_due_is_another_at_the_vendor_and_here(place: Place) ->
     assert place.stored.previous_until == place.now + timedelta(hours=72)
 
 
+def test_a_vendor_that_makes_one_subscription_more_is_left_with_the_new_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.onboard()
+    before = place.subscription_id
+    monkeypatch.setattr(place.pms.simulator.subscriptions, "replaces", False)
+
+    assert place.rotate()
+
+    assert place.signs_with == [place.stored.current] != [FIRST]
+    registered = Integrations(table(INTEGRATIONS_TABLE)).get(HOTEL, "hostpms").subscription_id
+    assert registered == place.subscription_id != before
+
+
 def test_a_stage_that_keeps_its_secrets_in_secrets_manager_is_rotated_alike(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

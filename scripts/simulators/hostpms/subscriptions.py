@@ -28,6 +28,9 @@ class Subscription:
     events: frozenset[str]
     secret: str
 
+    def is_of(self, property_id: str, url: str) -> bool:
+        return (self.property_id, self.url) == (property_id, url)
+
     def address(self, event: str) -> str:
         """Where ``event`` is posted: ``{url}/{event}``, or in the places a template marks."""
         url = self.url.replace("{propertyId}", self.property_id)
@@ -37,10 +40,12 @@ class Subscription:
 class Subscriptions:
     def __init__(self) -> None:
         self._by_id: dict[str, Subscription] = {}
+        self.replaces = True
+        """A property's second subscription of one address replaces the first; false: it is one more, of another id.
+        HostPMS does not say which: so a secret is rotated either way."""
 
     def add(self, property_id: str, url: str, events: frozenset[str], secret: str) -> Subscription:
-        """A property's second subscription of one address replaces the first: so a secret is rotated."""
-        same = (old.id for old in self._by_id.values() if (old.property_id, old.url) == (property_id, url))
+        same = (old.id for old in self._by_id.values() if self.replaces and old.is_of(property_id, url))
         subscription = Subscription(next(same, f"SUB-{uuid4().hex[:12]}"), property_id, url, events, secret)
         self._by_id[subscription.id] = subscription
         return subscription

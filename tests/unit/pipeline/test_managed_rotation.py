@@ -127,6 +127,37 @@ def test_the_overlap_runs_from_when_the_vendor_was_told_however_late() -> None:
     assert manager.hotel.stored.previous_until == START + 3 * OVERLAP
 
 
+def test_what_is_offered_is_not_settled_while_the_vendor_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The version cannot be changed: an overlap that it had from the first try would be over before the second."""
+
+    def silent(secret: str) -> None:
+        raise VendorUnavailable("no answer")
+
+    manager = Manager()
+    hotel = manager.hotel
+    manager.take("createSecret")
+    with monkeypatch.context() as meanwhile, pytest.raises(VendorUnavailable):
+        meanwhile.setattr(hotel, "tell", silent)
+        manager.take("setSecret")
+    assert manager.version.value is None
+
+    later(hotel, 2 * OVERLAP)
+    told_at = hotel.now
+    manager.take(*STEPS)
+    assert (hotel.told, hotel.stored.previous_until) == (["made-1"], told_at + OVERLAP)
+
+
+def test_the_test_finds_that_the_secret_was_given_by_hand_after_the_vendor_was_told() -> None:
+    manager = Manager()
+    hotel = manager.hotel
+    manager.take("createSecret", "setSecret")
+    hotel.stored, hotel.revision = WebhookSecret("by hand", hotel.signs_with), hotel.revision + 1
+
+    with pytest.raises(Superseded):
+        manager.take("testSecret")
+    assert (hotel.stored.current, manager.version.is_pending) == ("by hand", False)
+
+
 def test_a_rotation_that_was_interrupted_elsewhere_is_gone_on_with() -> None:
     manager = Manager()
     manager.hotel.rotate(START + timedelta(days=1))
