@@ -24,7 +24,7 @@ class Integration(msgspec.Struct, frozen=True, kw_only=True):
     property_id: str
     vendor: str
     status: Status = "active"
-    """``paused``: neither polled nor, as the webhook function decides, accepted."""
+    """``paused``: not polled. Its deliveries are accepted, and its secrets looked after."""
     time_zone: str
     """IANA; the hotel's own."""
     base_url: str

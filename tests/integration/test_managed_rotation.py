@@ -72,7 +72,7 @@ class Managed:
         self.workplace = Workplace(read(Settings), lambda: self.now)
         self.begin(self.workplace.secrets_manager)
 
-    def register(self, subscription_id: str, base_url: str) -> None:
+    def register(self, subscription_id: str | None, base_url: str) -> None:
         how: dict[str, Any] = {"vendor": "hostpms", "time_zone": "Europe/Lisbon", "entities": ()}
         one = Integration(property_id=HOTEL, base_url=base_url, subscription_id=subscription_id, **how)
         Integrations(table(INTEGRATIONS_TABLE)).put(one)
@@ -257,6 +257,18 @@ def test_the_daily_run_takes_ages_and_leaves_the_rotating_to_secrets_manager(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert {line["kind"] for line in lines if "SecretAgeDays" in line} == {"webhook-secret", "oauth-credentials"}
     assert not [line for line in lines if "SecretsUntold" in line or "SecretsRotated" in line]
+
+
+def test_a_hotel_whose_vendor_cannot_be_told_is_counted_and_keeps_its_secret(
+    rotation: Managed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rotation.register(None, rotation.pms.base_url)
+    with pytest.raises(Misconfigured):
+        rotation.step("createSecret")
+
+    assert rotation.stored == WebhookSecret(FIRST)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert [(line["vendor"], line["SecretsUntold"]) for line in lines] == [("hostpms", [1.0])]
 
 
 def test_an_order_by_hand_is_carried_out_all_the_same(rotation: Managed) -> None:

@@ -16,6 +16,7 @@ import pytest
 from lambdas.rotate import handler, telemetry
 from lambdas.rotate.workplace import Settings, Workplace
 from scripts.simulators.hostpms import Faults, RunningSimulator, World, running
+from shared.errors import LeaseHeld
 from shared.hotel_secrets import OAuthCredentials, WebhookSecret
 from shared.names import oauth_credentials_name, webhook_secret_name
 from shared.pipeline.rotation_orders import EveryHotel, HotelRotation, Order
@@ -129,6 +130,7 @@ def test_a_secret_that_is_due_is_another_at_the_vendor_and_here(place: Place) ->
 
     assert place.signs_with == [place.stored.current]
     assert place.stored.current != FIRST
+    assert len(place.stored.current) >= 43, "32 bytes of chance, in base64"
     assert place.stored.previous == FIRST
     assert place.stored.previous_until == place.now + timedelta(hours=72)
 
@@ -173,6 +175,20 @@ def test_a_stolen_secret_verifies_no_more_once_it_is_rotated(place: Place) -> No
     assert place.rotate(forget_previous=True)
 
     assert place.stored.verifying(place.now) == (place.signs_with[0],)
+
+
+def test_nobody_else_is_at_it_while_the_function_may_still_tell_the_vendor(place: Place) -> None:
+    place.onboard()
+    at = handler.workplace()
+    one, ends = at.integrations.get(HOTEL, "hostpms"), place.now + timedelta(seconds=120)
+
+    with at.desk(one, at.deadline(120_000)).alone():
+        place.now = ends - timedelta(seconds=1)
+        with pytest.raises(LeaseHeld), at.desk(one, at.deadline(120_000)).alone():
+            pass
+        place.now = ends + timedelta(seconds=1)
+        with at.desk(one, at.deadline(120_000)).alone():
+            pass
 
 
 def test_a_young_secret_stays(place: Place) -> None:

@@ -181,6 +181,17 @@ def test_what_is_gone_is_not_replaced(store: Stores) -> None:
         secrets.replace(NAME, held, WebhookSecret(current="b"))
 
 
+def test_the_table_is_asked_for_what_was_written_last() -> None:
+    """Who is refused by an older value looks there for the newest."""
+    Secrets(in_table()).write(NAME, WebhookSecret(current="a"))
+    client, asked = boto3.client("dynamodb"), list[dict[str, Any]]()
+    client.meta.events.register("provide-client-params.dynamodb.GetItem", lambda params, **_: asked.append(params))
+
+    SecretTable(lambda: client, HOTEL_SECRETS_TABLE).fetch(NAME)
+
+    assert [params["ConsistentRead"] for params in asked] == [True]
+
+
 def test_of_an_item_written_by_hand_nobody_knows_since_when() -> None:
     boto3.resource("dynamodb").Table(HOTEL_SECRETS_TABLE).put_item(Item={"name": NAME, "value": '{"current": "a"}'})
 
