@@ -14,6 +14,8 @@ from shared.pipeline.delivery import Address, Delivery, RawDelivery, raw_deliver
 from shared.storage.secrets import Secrets
 from shared.vendors.contract import Signed
 
+REMEMBERED_SECONDS = 60.0
+"""How long a worker goes by what it has read, and so how long a stolen secret outlives its rotation."""
 REFRESH_SECONDS = 10.0
 """A refused signature has the secret fetched anew at most this often: it may have been rotated."""
 
@@ -58,10 +60,10 @@ class Receiver:
                 raise
             return verify(delivery, newer.verifying(now), now)
 
-    def _secret(self, address: Address, **freshness: float) -> WebhookSecret:
+    def _secret(self, address: Address, max_age: float = REMEMBERED_SECONDS) -> WebhookSecret:
         """Who has no secret is no property of ours."""
         name = webhook_secret_name(address.vendor, address.property_id)
         try:
-            return self._secrets.read(name, WebhookSecret, **freshness)
+            return self._secrets.read(name, WebhookSecret, max_age)
         except NotFound:
             raise NotFound("the property has no webhook secret", reason="unknown_property") from None

@@ -96,13 +96,16 @@ def rotate(
     vendor: Annotated[str, typer.Option(help=f"{', '.join(VENDORS)}.")],
     forget_previous: Annotated[
         bool,
-        typer.Option("--forget-previous", help="The one before is to verify no more, at once: it may be stolen."),
+        typer.Option(
+            "--forget-previous", help="The one before is to verify no more, within a minute: it may be stolen."
+        ),
     ] = False,
 ) -> None:
     """Order a hotel's webhook secret to be rotated, whatever its age: the function `rotate` tells the vendor.
 
     It takes about a minute. The one before verifies for the overlap (three days, if not configured otherwise); with
-    `--forget-previous` not at all, so that deliveries the vendor signed just before may be refused and come again.
+    `--forget-previous` only for the minute that workers remember it, so that deliveries the vendor signed just before
+    may be refused and come again.
 
     **Example**: `scripts/pousada secrets rotate --vendor hostpms --property-id PT-LIS-001`
     """

@@ -51,7 +51,7 @@ class Calls(NamedTuple):
 
 NOTHING = Calls()
 DELIVERY = Calls(writes=2, puts=1, hotel_secrets=1)
-"""Of a hotel that this worker has not heard of for five minutes, as most are."""
+"""Of a hotel that this worker has not heard of for a minute, as most are."""
 EVENT = Calls(gets=1, postgresql=21)
 """A delivery's event, alone in its invocation, by a worker that knows the hotel and is connected."""
 POLL = Calls(reads=4, writes=7, puts=1, hotel_secrets=1, vendor=1)

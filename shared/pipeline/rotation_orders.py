@@ -25,7 +25,7 @@ class HotelRotation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """A secret in use since before then is rotated. An instant and not an age, so that an order which is delivered
     twice does not rotate twice."""
     forget_previous: bool = False
-    """The secret before is to verify no more, at once: it may be in wrong hands."""
+    """The secret before is to verify no more, without an overlap: it may be in wrong hands."""
     ages_only: bool = False
     """Its secrets' ages are taken, and nothing is rotated: Secrets Manager does that."""
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from lambdas.webhook.receiver import REFRESH_SECONDS, Receiver
+from lambdas.webhook.receiver import REFRESH_SECONDS, REMEMBERED_SECONDS, Receiver
 from scripts.local.environment import ROOT
 from shared.errors import Malformed, NotFound, Refuse
 from shared.model.identity import record_id
@@ -26,7 +26,7 @@ from shared.segments import is_segment
 from shared.storage.dynamodb import partition_of
 from shared.storage.processed_lake import parquet_key
 from shared.storage.secret_stores import SecretsManager
-from shared.storage.secrets import KEPT_SECONDS, Secrets
+from shared.storage.secrets import Secrets
 from shared.streams import Stream
 from shared.vendors import registry
 from tests import factories
@@ -298,12 +298,12 @@ def test_two_hotels_have_no_id_in_common(hotels: list[str], ids: list[str], enti
     assert of(hotels[0], entity, ids[0]) != of(hotels[1], entity, ids[1])
 
 
-def test_a_secret_that_was_rotated_away_is_forgotten_in_five_minutes() -> None:
+def test_a_secret_that_was_rotated_away_is_forgotten_in_a_minute() -> None:
     hotels = Hotels("hostpms", ["A"])
     first = hotels.held["A"][0]
     assert hotels.deliver("A", b"{}", first) == "taken"
     hotels.rotate("A")
     hotels.rotate("A")
-    hotels.clock.advance(KEPT_SECONDS)
+    hotels.clock.advance(REMEMBERED_SECONDS)
 
     assert hotels.deliver("A", b"{}", first) == "wrong_signature"

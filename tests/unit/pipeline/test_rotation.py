@@ -12,13 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambdas.webhook.receiver import REFRESH_SECONDS
+from lambdas.webhook.receiver import REFRESH_SECONDS, REMEMBERED_SECONDS
 from shared.errors import LeaseHeld, Malformed, StoreUnavailable, Superseded, VendorUnavailable
 from shared.hotel_secrets import Held, WebhookSecret
 from shared.pipeline import rotation_orders
 from shared.pipeline.rotation import Desk, Leg, rotate
 from shared.pipeline.rotation_orders import HotelRotation
-from shared.storage.secrets import KEPT_SECONDS
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OVERLAP, NOTICE = timedelta(hours=72), timedelta(seconds=30)
@@ -215,7 +214,7 @@ class Worker:
     read_at: datetime = START
 
     def accepts(self, hotel: Hotel) -> bool:
-        if self.copy is None or hotel.now - self.read_at > timedelta(seconds=KEPT_SECONDS):
+        if self.copy is None or hotel.now - self.read_at > timedelta(seconds=REMEMBERED_SECONDS):
             self._read(hotel)
         if self._verifies(hotel):
             return True
