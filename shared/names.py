@@ -72,6 +72,11 @@ class Names:
         """By the names of ``webhook_secret_name`` and ``oauth_credentials_name``."""
         return self.named("hotel-secrets")
 
+    @property
+    def secrets_key(self) -> str:
+        """The KMS key of the hotels' secrets, by its alias."""
+        return f"alias/{self.named('secrets')}"
+
     # -- SQS -----------------------------------------------------------------------------------
     @property
     def live_queue(self) -> str:

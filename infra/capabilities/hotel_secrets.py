@@ -1,4 +1,4 @@
-"""The hotels' secrets: a table of their own, under a key of their own (docs/secrets.md)."""
+"""The hotels' secrets: a key of their own, and a table of their own under it (docs/secrets.md)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SecretsKey(kms.Key):
         super().__init__(
             scope,
             id,
-            alias=f"alias/{config.names.named('secrets')}",
+            alias=config.names.secrets_key,
             description=f"Pousada {config.name}: the secrets of hotels",
             enable_key_rotation=True,
             removal_policy=target.removal,

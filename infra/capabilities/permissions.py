@@ -167,12 +167,13 @@ def may_have_job_interfaces(role: iam.Role, connections: Sequence[str]) -> None:
 
 
 def may_read_hotel_secrets(role: iam.Role, key: kms.IKey, config: StageConfig, what: str) -> None:
-    """The secrets ``{vendor}/{property}/{what}`` of every property, and no other secret; ``key``: of their table."""
+    """The secrets ``{vendor}/{property}/{what}`` of every property, and no other secret; ``key``: of all of them."""
     if config.hotel_secrets.in_table:
         _allow_items(role, config, what, "dynamodb:GetItem")
         _allow_key(role, key, config, "kms:Decrypt", "kms:DescribeKey", services=("dynamodb",))
     else:
         _allow_managed(role, config, what, "secretsmanager:GetSecretValue")
+        _allow_key(role, key, config, "kms:Decrypt", services=("secretsmanager",))
 
 
 def may_rotate_hotel_secrets(role: iam.Role, key: kms.IKey, config: StageConfig, what: str) -> None:
@@ -186,6 +187,7 @@ def may_rotate_hotel_secrets(role: iam.Role, key: kms.IKey, config: StageConfig,
         reading = ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue")
         changing = ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
         _allow_managed(role, config, what, *reading, *changing)
+        _allow_key(role, key, config, "kms:Decrypt", "kms:GenerateDataKey", services=("secretsmanager",))
 
 
 def _allow_managed(role: iam.Role, config: StageConfig, what: str, *actions: str) -> None:

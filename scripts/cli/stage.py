@@ -17,13 +17,13 @@ from psycopg.conninfo import conninfo_to_dict
 from scripts import deployed
 from scripts.local import environment, state
 from shared.decoding import UNREADABLE, fault
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, Superseded
 from shared.names import LIVE_ALIAS, Names
 from shared.storage import database_address
 from shared.storage.database_address import DatabaseAddress
 from shared.storage.integrations import Integrations
 from shared.storage.raw_lake import RawLake
-from shared.storage.secret_stores import SecretsManager, hotel_secret_store
+from shared.storage.secret_stores import Meant, SecretsManager, hotel_secret_store, reaching_secrets_manager
 from shared.storage.secrets import DatabaseCredentials, Secrets
 
 LOCAL = "local"
@@ -120,22 +120,32 @@ class Stage:
     @property
     def hotel_secrets(self) -> Secrets:
         table = self.names.hotel_secrets_table if self.of_hotels.store == "table" else ""
-        store = hotel_secret_store(table, lambda: self.client("dynamodb"), lambda: self.client("secretsmanager"))
-        return Secrets(store)
+        clients = (lambda: self.client("dynamodb"), lambda: self.client("secretsmanager"))
+        return Secrets(hotel_secret_store(table, *clients, key=self.names.secrets_key))
 
     def keep_rotating(self, name: str) -> None:
-        """Has Secrets Manager lead the rotation of the webhook secret ``name``, where it is kept there."""
+        """Has Secrets Manager lead the rotation of the webhook secret ``name``, where it is kept there.
+
+        Raises Superseded (a rotation is at work, or was given up) or StoreUnavailable.
+        """
         if self.of_hotels.store == "table":
             return
         function = self.names.function("rotate")
         alias = self.client("lambda").get_alias(FunctionName=function, Name=LIVE_ALIAS)
-        self.client("secretsmanager").rotate_secret(
-            SecretId=name,
-            RotationLambdaARN=alias["AliasArn"],
-            RotationRules={"AutomaticallyAfterDays": self.of_hotels.rotate_days},
-            # The vendor signs with the one it has just been told.
-            RotateImmediately=False,
-        )
+        try:
+            with reaching_secrets_manager("rotate", name, "InvalidRequestException"):
+                self.client("secretsmanager").rotate_secret(
+                    SecretId=name,
+                    RotationLambdaARN=alias["AliasArn"],
+                    RotationRules={"AutomaticallyAfterDays": self.of_hotels.rotate_days},
+                    # The vendor signs with the one it has just been told.
+                    RotateImmediately=False,
+                )
+        except Meant:
+            raise Superseded(
+                f"the hotel is onboarded; its rotation could not be set up, since a version of {name} is pending",
+                fix="onboard it again when that is over; what was given up is taken off as docs/secrets.md tells",
+            ) from None
 
     @property
     def webhook_url(self) -> str:

@@ -59,9 +59,14 @@ def hotel_secret_store(
     dynamodb: Callable[[], Any],
     secrets_manager: Callable[[], Any],
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    *,
+    key: str | None = None,
 ) -> SecretStore:
-    """Of a stage's hotels. ``table`` empty: in Secrets Manager. The next two make boto3 clients at first need."""
-    return SecretTable(dynamodb, table, clock) if table else SecretsManager(secrets_manager)
+    """Of a stage's hotels. ``table`` empty: in Secrets Manager. The next two make boto3 clients at first need.
+
+    ``key``: whoever makes secrets in Secrets Manager names it (``Names.secrets_key``); who changes one need not.
+    """
+    return SecretTable(dynamodb, table, clock) if table else SecretsManager(secrets_manager, key)
 
 
 class SecretTable:
@@ -119,8 +124,11 @@ class SecretTable:
 
 
 class SecretsManager:
-    def __init__(self, connect: Callable[[], Any]) -> None:
+    """``key``: of KMS, for what is made here; None: AWS's own for Secrets Manager."""
+
+    def __init__(self, connect: Callable[[], Any], key: str | None = None) -> None:
         self._client = _Client(connect)
+        self._encrypted = {"KmsKeyId": key} if key else {}
 
     def fetch(self, name: str) -> Kept:
         try:
@@ -132,11 +140,19 @@ class SecretsManager:
         return Kept(found.get("SecretString", ""), found.get("VersionId", ""), found.get("CreatedDate", _LONG_AGO))
 
     def write(self, name: str, text: str) -> None:
+        try:
+            with self._reaching("take", name, "ResourceExistsException"):
+                self._client().create_secret(Name=name, SecretString=text, **self._encrypted)
+        except Meant:
+            self._write_over(name, text)
+
+    def _write_over(self, name: str, text: str) -> None:
+        # A value that is there already is no new version: it would seem younger than it is.
+        with suppress(NotFound):
+            if self.fetch(name).text == text:
+                return
         with self._reaching("take", name):
-            try:
-                self._client().create_secret(Name=name, SecretString=text)
-            except self._client().exceptions.ResourceExistsException:
-                self._client().put_secret_value(SecretId=name, SecretString=text)
+            self._client().put_secret_value(SecretId=name, SecretString=text)
 
     def replace(self, name: str, text: str, revision: Revision) -> None:
         """The label AWSCURRENT is moved only if it is where it is said to be: that makes it a compare-and-set."""

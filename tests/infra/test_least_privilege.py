@@ -16,7 +16,7 @@ from tests.infra import privilege, privilege_of_data
 from tests.infra.policies import ACCOUNT, Policies, read, read_templates
 from tests.infra.privilege import Rule
 from tests.infra.simulator import covers, may, overlap
-from tests.infra.templates import STAGES, Synthesised, synthesise
+from tests.infra.templates import STAGES, Synthesised, synthesise, words
 
 pytestmark = pytest.mark.infra
 
@@ -72,6 +72,7 @@ def test_a_stage_that_keeps_its_hotels_secrets_in_secrets_manager_keeps_the_rule
     told = [f["Environment"]["Variables"] for f in stage.properties("AWS::Lambda::Function").values()]
     assert {said["HOTEL_SECRETS_TABLE"] for said in told if "HOTEL_SECRETS_TABLE" in said} == {""}
     _is_rotated_by_secrets_manager(stage, walked)
+    _is_decrypted_by_way_of_secrets_manager(stage)
 
 
 def test_a_stage_that_goes_out_by_instances_of_its_own_keeps_the_rules_too(tmp_path: Path):
@@ -90,6 +91,25 @@ def _is_rotated_by_secrets_manager(stage: Synthesised, walked: Policies):
     rotating = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
     assert _allowed_of(walked, "hostpms/PT-LIS-001/webhook-secret-AbCdEf") == {f"secretsmanager:{a}" for a in rotating}
     assert _allowed_of(walked, "hostpms/PT-LIS-001/oauth-credentials-AbCdEf") == {"secretsmanager:GetSecretValue"}
+
+
+def _is_decrypted_by_way_of_secrets_manager(stage: Synthesised):
+    """With the key that the secrets' store is told to make them under; by who reads them, and whoever changes one."""
+    (alias,) = (
+        a for a in stage.properties("AWS::KMS::Alias").values() if a["AliasName"] == stage.config.names.secrets_key
+    )
+    key = alias["TargetKeyId"]["Fn::GetAtt"][0]
+    through = f"secretsmanager.{stage.config.region}.amazonaws.com"
+    used = dict[str, set[str]]()
+    for policy, statement in stage.statements():
+        # What backups may do with keys: tests/infra/test_recovery.py.
+        if f"{key}Arn" in str(statement["Resource"]) and "BackupsRole" not in policy:
+            assert statement["Condition"] == {"StringEquals": {"kms:ViaService": [through]}}
+            used.setdefault(policy, set()).update(words(statement["Action"]))
+    changing = {"kms:Decrypt", "kms:GenerateDataKey"}
+    expected = {"WebhookRole": {"kms:Decrypt"}, "PollerRole": {"kms:Decrypt"}, "RotateRole": changing}
+    assert {role: actions for policy, actions in used.items() for role in expected if role in policy} == expected
+    assert len(used) == len(expected)
 
 
 def _allowed_of(walked: Policies, secret: str) -> set[str]:

@@ -61,6 +61,17 @@ def test_a_rotation_replaces_the_value_for_the_writer_at_once(store: Stores) -> 
     assert Secrets(store()).read(NAME, WebhookSecret).verifying(NOW) == ("new", "old")
 
 
+def test_a_value_that_is_there_already_is_not_written_anew_and_seems_no_younger(store: Stores) -> None:
+    Secrets(store()).write(NAME, WebhookSecret(current="a"))
+    first = store().fetch(NAME)
+
+    Secrets(store()).write(NAME, WebhookSecret(current="a"))
+    assert store().fetch(NAME) == first
+
+    Secrets(store()).write(NAME, WebhookSecret(current="b"))
+    assert store().fetch(NAME).revision != first.revision
+
+
 def test_a_name_without_a_secret_is_not_found_until_it_is_written(store: Stores) -> None:
     secrets = Secrets(store())
     with pytest.raises(NotFound):
@@ -100,6 +111,18 @@ def test_a_failing_store_is_neither_read_from_nor_written_to(store: Stores) -> N
         assert NAME in str(caught.value)
         assert "a-value" not in str(caught.value)
         assert caught.value.facts["store"] == ("dynamodb" if store is in_table else "secretsmanager")
+
+
+def test_a_secret_made_in_secrets_manager_is_encrypted_with_the_key_that_is_named() -> None:
+    key = "alias/pousada-test-secrets"
+    named = hotel_secret_store("", lambda: None, lambda: boto3.client("secretsmanager"), key=key)
+    Secrets(named).write(NAME, WebhookSecret(current="a"))
+    Secrets(named).write(NAME, WebhookSecret(current="b"))
+    in_secrets_manager().write("a/reader", "of which nothing was said")
+
+    client = boto3.client("secretsmanager")
+    assert client.describe_secret(SecretId=NAME)["KmsKeyId"] == key
+    assert not client.describe_secret(SecretId="a/reader").get("KmsKeyId")
 
 
 def test_a_secret_scheduled_for_deletion_is_not_found() -> None:

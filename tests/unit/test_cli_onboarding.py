@@ -9,10 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from scripts.cli.onboarding import Hotel, Onboarded, Reception
 from scripts.cli.stage import HotelSecrets, Stage
-from shared.errors import CredentialsRefused, Malformed, NotFound, PousadaError
+from shared.errors import CredentialsRefused, Malformed, NotFound, PousadaError, Superseded
 from shared.hotel_secrets import Held, OAuthCredentials, Secret, WebhookSecret
 from shared.names import Names, oauth_credentials_name, webhook_secret_name
 from shared.storage.integrations import Integration
@@ -285,3 +286,29 @@ def test_secrets_manager_is_asked_to_rotate_only_what_it_has(store: Any) -> None
         ("secretsmanager", {"SecretId": WEBHOOK_SECRET, "RotateImmediately": False, **rotating}),
     ]
     assert asked == (expected if store == "secretsmanager" else [])
+
+
+def test_a_rotation_that_is_left_pending_is_told_in_words() -> None:
+    def refuse(**_: Any) -> Any:
+        error = {"Code": "InvalidRequestException", "Message": "A previous rotation isn't complete."}
+        raise ClientError({"Error": error}, "RotateSecret")
+
+    client = SimpleNamespace(get_alias=lambda **_: {"AliasArn": "arn:of:rotate:live"}, rotate_secret=refuse)
+    session: Any = SimpleNamespace(client=lambda service, **_: client)
+    stage = Stage(Names("dev"), session, None, HotelSecrets(store="secretsmanager"))
+
+    with pytest.raises(Superseded) as caught:
+        stage.keep_rotating(WEBHOOK_SECRET)
+    assert WEBHOOK_SECRET in caught.value.message
+    assert "docs/secrets.md" in str(caught.value.fix)
+
+
+def test_a_hotels_secrets_are_made_under_the_key_of_secrets() -> None:
+    made = list[dict[str, Any]]()
+    session: Any = SimpleNamespace(
+        client=lambda *_, **__: SimpleNamespace(create_secret=lambda **how: made.append(how))
+    )
+    stage = Stage(Names("dev"), session, None, HotelSecrets(store="secretsmanager"))
+
+    stage.hotel_secrets.write(WEBHOOK_SECRET, WebhookSecret("a"))
+    assert [how["KmsKeyId"] for how in made] == [stage.names.secrets_key] == ["alias/pousada-dev-secrets"]
