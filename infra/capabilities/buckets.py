@@ -12,10 +12,12 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from infra.capabilities.log import EXECUTION_LOGS
 from infra.capabilities.permissions import acknowledge, skip_check
 from infra.capabilities.replication import Replication
 from infra.config import StageConfig
 from infra.target import Target
+from shared.names import API_STAGE
 
 # Requirement: Standard for 90 days, infrequent access until a year, Glacier until seven.
 _RAW_TO_INFREQUENT = Duration.days(90)
@@ -42,7 +44,9 @@ class DataKey(kms.Key):
         self._let_logs_use_it(config)
 
     def _let_logs_use_it(self, config: StageConfig) -> None:
-        names = (f"/{config.prefix}/{config.name}/*", *(f"{place}{config.names.named('*')}" for place in _LOG_PLACES))
+        names = [f"/{config.prefix}/{config.name}/*", *(f"{place}{config.names.named('*')}" for place in _LOG_PLACES)]
+        # An API's id is known once it is there, and that is later.
+        names.append(f"{EXECUTION_LOGS}*/{API_STAGE}")
         groups = [
             Stack.of(self).format_arn(
                 service="logs", resource="log-group", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME

@@ -21,6 +21,10 @@ _RETENTION = {
 }
 
 
+EXECUTION_LOGS = "API-Gateway-Execution-Logs_"
+"""Where API Gateway writes what went wrong with a call, of an API and its stage: ``{api id}/{stage}`` follows."""
+
+
 class Log(logs.LogGroup):
     def __init__(
         self, scope: Construct, id: str, *, name: str, config: StageConfig, key: kms.IKey | None = None

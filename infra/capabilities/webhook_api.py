@@ -15,7 +15,7 @@ from constructs import Construct
 from infra.capabilities.deployment import MINUTE, GradualShift, Symptom
 from infra.capabilities.function import PousadaFunction
 from infra.capabilities.gateway_answers import add_gateway_answers
-from infra.capabilities.log import Log
+from infra.capabilities.log import EXECUTION_LOGS, Log
 from infra.capabilities.permissions import (
     acknowledge,
     allow,
@@ -135,6 +135,7 @@ class WebhookApi(Construct):
             cloud_watch_role=True,
             deploy_options=_stage_options(config, log),
         )
+        self._keep_execution_log(config)
         add_gateway_answers(self.api)
         self._validator = self.api.add_request_validator(
             "Validator", request_validator_name=f"{name}-parameters", validate_request_parameters=True
@@ -148,6 +149,11 @@ class WebhookApi(Construct):
     @property
     def stage(self) -> apigateway.Stage:
         return self.api.deployment_stage
+
+    def _keep_execution_log(self, config: StageConfig) -> None:
+        # API Gateway would make it with the first call, without an end and without a key.
+        name = f"{EXECUTION_LOGS}{self.api.rest_api_id}/{API_STAGE}"
+        self.stage.node.add_dependency(Log(self, "ExecutionLog", name=name, config=config))
 
     def _receive(
         self, vendor: apigateway.Resource, integration: apigateway.LambdaIntegration, headers: Sequence[str]

@@ -49,6 +49,10 @@ class Synthesised:
         (found,) = (p for p in self.properties(kind).values() if name in p.values())
         return found
 
+    def log_groups(self) -> dict[str, Resource]:
+        """Their properties by name; what is known once it is there, an API's id, is ``*`` in one."""
+        return {_named(p["LogGroupName"]): p for p in self.properties("AWS::Logs::LogGroup").values()}
+
     def statements(self) -> Iterator[tuple[str, Resource]]:
         """Every statement that allows something to a role, with its policy's logical id."""
         for policy, properties in self.properties("AWS::IAM::Policy").items():
@@ -77,6 +81,12 @@ def read_stage(stage: PousadaStage, assembly: cx_api.CloudAssembly) -> Synthesis
     nested = assembly.get_nested_assembly(stage.artifact_id)
     templates = {stack.stack_name.removeprefix(config.names.stack("")): stack.template for stack in nested.stacks}
     return Synthesised(config, stage, nested, templates)
+
+
+def _named(name: str | dict[str, Any]) -> str:
+    if isinstance(name, str):
+        return name
+    return "".join(part if isinstance(part, str) else "*" for part in name["Fn::Join"][1])
 
 
 def words(value: object) -> list[str]:

@@ -126,7 +126,7 @@ def test_what_it_needs_is_kept_with_it(aws_stage: Synthesised):
 
 
 def test_its_logs_go_when_the_stage_s_go(instance: dict[str, Any], aws_stage: Synthesised):
-    kept = {log["LogGroupName"] for log in aws_stage.properties("AWS::Logs::LogGroup").values()}
+    kept = aws_stage.log_groups()
     for log in instance["EnableCloudwatchLogsExports"]:
         assert f"/aws/rds/instance/{instance['DBInstanceIdentifier']}/{log}" in kept
     (resource,) = aws_stage.resources("AWS::RDS::DBInstance").values()

@@ -71,6 +71,21 @@ def test_no_method_settings_lose_what_the_stages_say(every_option: Synthesised):
         )
 
 
+# -- Logs ------------------------------------------------------------------------------------------
+
+
+def test_what_goes_wrong_is_written_to_a_log_of_ours_that_is_there_before_the_stage(stage: Synthesised):
+    """API Gateway would make one that neither ends nor is encrypted. The test of every log group's key: test_storage."""
+    (id,) = (id for id, g in stage.properties("AWS::Logs::LogGroup").items() if "Execution" in str(g["LogGroupName"]))
+    (api,) = stage.resources("AWS::ApiGateway::RestApi")
+    (deployed,) = stage.resources("AWS::ApiGateway::Stage").values()
+    log = stage.properties("AWS::Logs::LogGroup")[id]
+    of_the_stage = ["API-Gateway-Execution-Logs_", {"Ref": api.partition("/")[2]}]
+    assert log["LogGroupName"] == {"Fn::Join": ["", [*of_the_stage, f"/{deployed['Properties']['StageName']}"]]}
+    assert log["RetentionInDays"] == stage.config.log_retention_days
+    assert id.partition("/")[2] in deployed["DependsOn"]
+
+
 # -- Answers ---------------------------------------------------------------------------------------
 
 
@@ -284,7 +299,7 @@ def test_the_firewalls_log_holds_what_was_blocked_and_neither_path_nor_signature
     (group,) = (
         id.partition("/")[2]
         for id, g in every_option.properties("AWS::Logs::LogGroup").items()
-        if g["LogGroupName"].startswith("aws-waf-logs-") and g["RetentionInDays"] == 7
+        if str(g["LogGroupName"]).startswith("aws-waf-logs-") and g["RetentionInDays"] == 7
     )
     assert group in json.dumps(destination)
     assert not json.dumps(destination).endswith(':*"]]}')

@@ -38,7 +38,7 @@ def test_a_function_is_given_every_variable_that_it_reads_and_no_other(stage: Sy
 
 
 def test_every_function_keeps_its_own_log_for_the_configured_time(stage: Synthesised):
-    kept = {log["LogGroupName"]: log["RetentionInDays"] for log in stage.properties("AWS::Logs::LogGroup").values()}
+    kept = {name: log["RetentionInDays"] for name, log in stage.log_groups().items()}
     for name in FUNCTIONS:
         assert kept[f"/aws/lambda/{stage.config.names.function(name)}"] == stage.config.log_retention_days
 

@@ -511,7 +511,7 @@ def test_the_index_has_every_alarm_as_it_is():
 
 def test_the_commands_of_the_pages_are_about_what_the_stage_has(prod: Synthesised):
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES.glob("*.md"))
-    groups = {log["LogGroupName"] for log in prod.properties("AWS::Logs::LogGroup").values()}
+    groups = prod.log_groups()
     for group in re.findall(r'--log-group-name "([^"]+)"', text):
         assert group.replace("$POUSADA_STAGE", prod.config.name) in groups
     schedules = {(s["GroupName"]["Ref"], s["Name"]) for s in prod.properties("AWS::Scheduler::Schedule").values()}

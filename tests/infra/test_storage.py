@@ -120,8 +120,9 @@ def test_every_log_group_is_encrypted_with_a_key_whose_policy_names_it(stage: Sy
     """CloudWatch Logs may use the key for the groups of these names alone; another group would not be made."""
     groups = [log for log in read(stage).statements if log.guarded == "AWS::KMS::Key" and _is_for_logs(log)]
     named = [value for statement in groups for _, value in statement.condition("kms:EncryptionContext:aws:logs:arn")]
-    for log in stage.properties("AWS::Logs::LogGroup").values():
-        arn = f"arn:aws:logs:{stage.config.region}:{ACCOUNT}:log-group:{log['LogGroupName']}"
+    assert len(stage.log_groups()) == len(stage.resources("AWS::Logs::LogGroup"))
+    for name, log in stage.log_groups().items():
+        arn = f"arn:aws:logs:{stage.config.region}:{ACCOUNT}:log-group:{name}"
         assert any(covers(pattern, arn) for pattern in named), arn
         assert "KmsKeyId" in log
 
