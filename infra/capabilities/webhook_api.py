@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from aws_cdk import Duration
 from aws_cdk import aws_apigateway as apigateway
@@ -25,6 +25,7 @@ from infra.capabilities.permissions import (
     skip_check,
     table,
 )
+from infra.capabilities.webhook_domain import require_tls_1_2
 from infra.config import StageConfig
 from infra.foundation import Foundation
 from infra.webhook_config import VendorWebhooks
@@ -135,6 +136,7 @@ class WebhookApi(Construct):
             cloud_watch_role=True,
             deploy_options=_stage_options(config, log),
         )
+        require_tls_1_2(cast(apigateway.CfnRestApi, self.api.node.default_child))
         self._keep_execution_log(config)
         add_gateway_answers(self.api)
         self._validator = self.api.add_request_validator(

@@ -75,7 +75,7 @@ def test_no_method_settings_lose_what_the_stages_say(every_option: Synthesised):
 
 
 def test_what_goes_wrong_is_written_to_a_log_of_ours_that_is_there_before_the_stage(stage: Synthesised):
-    """API Gateway would make one that neither ends nor is encrypted. The test of every log group's key: test_storage."""
+    """API Gateway would make one that neither ends nor is encrypted. With which key: tests/infra/test_storage.py."""
     (id,) = (id for id, g in stage.properties("AWS::Logs::LogGroup").items() if "Execution" in str(g["LogGroupName"]))
     (api,) = stage.resources("AWS::ApiGateway::RestApi")
     (deployed,) = stage.resources("AWS::ApiGateway::Stage").values()
@@ -345,11 +345,25 @@ def test_without_a_domain_the_apis_own_name_is_used(stage: Synthesised):
     assert stage.properties("AWS::ApiGateway::DomainName") == {}
 
 
-def test_a_domain_speaks_tls_1_2_and_takes_the_place_of_the_apis_own_name(every_option: Synthesised):
+@pytest.mark.parametrize("name", ["prod", "every_option"])
+def test_nobody_speaks_less_than_tls_1_2_with_the_api_or_its_domain(name: str, request: pytest.FixtureRequest):
+    """Nothing said, a Regional API takes TLS 1.0; and a policy of this kind asks for the access mode."""
+    stage: Synthesised = request.getfixturevalue(name)
+    entrances = [
+        *stage.properties("AWS::ApiGateway::RestApi").values(),
+        *stage.properties("AWS::ApiGateway::DomainName").values(),
+    ]
+    assert len(entrances) == (1 if stage.config.webhooks.domain is None else 2)
+    for entrance in entrances:
+        assert (entrance["SecurityPolicy"], entrance["EndpointAccessMode"]) == (
+            *("SecurityPolicy_TLS13_1_2_2021_06", "STRICT"),
+        )
+
+
+def test_a_domain_takes_the_place_of_the_apis_own_name(every_option: Synthesised):
     (api,) = every_option.properties("AWS::ApiGateway::RestApi").values()
     assert api["DisableExecuteApiEndpoint"] is True
     (domain,) = every_option.properties("AWS::ApiGateway::DomainName").values()
-    assert domain["SecurityPolicy"] == "TLS_1_2"
     assert domain["RegionalCertificateArn"] == CERTIFICATE
     assert domain["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
 
