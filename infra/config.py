@@ -205,6 +205,16 @@ class StageConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _the_throttle_comes_before_the_firewall(self) -> StageConfig:
+        let_in = max(self.webhooks.let_in(vendor) for vendor in self.vendors)
+        if self.webhooks.requests_per_address < let_in:
+            raise ValueError(
+                f"webhooks.requests_per_address: {let_in} at the least, which is what a vendor's limits let in within "
+                "five minutes; above it the vendor is to be answered 429, which it tries again, and not 403"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _copies_go_elsewhere(self) -> StageConfig:
         if self.recovery.copy_to_region == self.region:
             raise ValueError(f"recovery.copy_to_region: {self.region} is the stage's own")

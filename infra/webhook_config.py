@@ -5,11 +5,33 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from infra.config_section import Section
 
+_FIVE_MINUTES = 300
+
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")]
+_COUNTRIES = """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY
+    BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK
+    FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR
+    IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK
+    ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM
+    PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF
+    TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW
+"""
+COUNTRIES = frozenset(_COUNTRIES.split())
+"""Those that the firewall knows: ISO 3166-1, and XK for Kosovo. With any other the deployment would fail half-way."""
+
+
+def _country(code: str) -> str:
+    if code not in COUNTRIES:
+        raise ValueError(f"{code!r} is no country of ISO 3166-1: two capital letters, and the United Kingdom is GB")
+    return code
+
+
+Country = Annotated[str, AfterValidator(_country)]
 
 
 def _network(text: object) -> IPv4Network | IPv6Network:
@@ -60,8 +82,8 @@ class Webhooks(Section):
     vendors: dict[str, VendorWebhooks] = Field(default_factory=dict)
     requests_per_address: int = Field(100_000, ge=100)
     """In five minutes, from one address: a vendor sends for all its hotels from a few. More than the throttle lets in
-    of it: its 429 is tried again, the firewall's 403 may not be."""
-    countries: tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...] = ()
+    of it (``let_in``): its 429 is tried again, the firewall's 403 may not be."""
+    countries: tuple[Country, ...] = ()
     """ISO 3166-1 codes; from anywhere else nothing is let in. None: from everywhere."""
     allowed_addresses: dict[str, Annotated[tuple[Network, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Networks by vendor, IPv4 and IPv6; to the vendor's path nothing else is let in."""
@@ -78,3 +100,8 @@ class Webhooks(Section):
                 "burst": own.burst or self.burst,
             }
         )
+
+    def let_in(self, vendor: str) -> int:
+        """Deliveries of this vendor in the firewall's five minutes, at the most."""
+        own = self.of(vendor)
+        return (own.requests_per_second or 0) * _FIVE_MINUTES + (own.burst or 0)

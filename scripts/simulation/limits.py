@@ -160,6 +160,14 @@ LIMITS: tuple[Limit, ...] = (
         "429 for every API of the account",
     ),
     Limit(
+        "requests of all APIs of the account, in eu-south-2",
+        "a second",
+        2_500,
+        night_audit_a_second,
+        "API Gateway, *Throttle rate*; a younger region has a quarter, and a burst of 1,250",
+        "429 for every API of the account",
+    ),
+    Limit(
         "the dispatcher's time",
         "s",
         900,

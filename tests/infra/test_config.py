@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import botocore.session
 import pytest
 
 from infra.config import HotelSecrets, InvalidConfiguration, parse, select
+from infra.webhook_config import COUNTRIES
 from lambdas.webhook.receiver import REFRESH_SECONDS
 from scripts.cli import stage as cli
 
@@ -86,7 +88,13 @@ def test_a_stage_says_only_what_differs_from_the_defaults():
             {"webhooks": {"vendors": {"hostpms": {"required_headers": ["X:Y"]}}}},
             "required_headers.0: String should match",
         ),
-        ({"webhooks": {"countries": ["Portugal"]}}, "webhooks.countries.0: String should match"),
+        ({"webhooks": {"countries": ["Portugal"]}}, "webhooks.countries.0: Value error, 'Portugal' is no country"),
+        ({"webhooks": {"countries": ["PT", "UK"]}}, "'UK' is no country of ISO 3166-1: two capital letters, and the"),
+        ({"webhooks": {"requests_per_second": 500}}, "webhooks.requests_per_address: 150200 at the least"),
+        (
+            {"webhooks": {"vendors": {"hostpms": {"requests_per_second": 333, "burst": 101}}}},
+            "webhooks.requests_per_address: 100001 at the least",
+        ),
         ({"webhooks": {"domain": domain("us-east-1")}}, "the certificate's region is us-east-1, not eu-west-1"),
         ({"webhooks": {"domain": {**domain("eu-west-1"), "name": "https://h.example"}}}, "domain.name: String should"),
         ({"governance": {"trail_retention_days": 364}}, "governance.trail_retention_days: Input should be greater"),
@@ -125,6 +133,17 @@ def test_what_all_stages_say_of_webhooks_is_said_once_and_a_stages_own_words_win
     shared = {"countries": ["PT"], "burst": 50}
     (stage,) = parse({**document(webhooks={"burst": 60}), "webhooks": shared})
     assert (stage.webhooks.countries, stage.webhooks.burst) == (("PT",), 60)
+
+
+def test_the_countries_are_those_that_the_firewall_knows():
+    firewall = botocore.session.get_session().get_service_model("wafv2")
+    assert set(firewall.shape_for("CountryCode").enum) == COUNTRIES
+
+
+def test_what_the_throttle_lets_in_is_below_what_the_firewall_does():
+    assert parse(document(webhooks={"requests_per_second": 500, "requests_per_address": 150_200}))
+    of_the_vendor = {"hostpms": {"requests_per_second": 333, "burst": 100}}
+    assert parse(document(webhooks={"requests_per_second": 500, "vendors": of_the_vendor}))
 
 
 def test_a_vendors_limit_is_its_own_or_that_of_all():
