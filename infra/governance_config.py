@@ -18,10 +18,13 @@ class Governance(Section):
     """So long nobody can delete a log file of the trail; then it goes by itself."""
     trail_lock: Literal["governance", "compliance"] = "compliance"
     """``compliance``: not even the account's root user, and it cannot be undone: the bucket outlives its stack."""
+    trail_regions: Literal["all", "own"] = "all"
+    """``own``: without what happens in other regions, IAM's events among it, which are told in us-east-1. For the
+    second stage of an account, whose first one records them."""
     trail_to_logs: bool = False
     """The trail goes to CloudWatch Logs besides, to be searched at once; by the GB, the dearer of the two."""
     management_events: bool = True
-    """Free of charge in the account's first trail of a region. False where the organisation has one already."""
+    """Free of charge in the first trail that records a region's. False where the organisation has one already."""
     monthly_budget_usd: int | None = Field(500, ge=1)
     """None: without a budget."""
     anomaly_usd: int = Field(20, ge=1)
@@ -47,7 +50,9 @@ class Replica(Section):
 class Recovery(Section):
     """Backups of what cannot be had again from the raw bucket. Nothing leaves the region unless it is said here."""
 
-    schedule: Schedule = "cron(30 2 * * ? *)"
+    schedule: Schedule = "cron(30 4 * * ? *)"
+    """AWS Backup can begin no backup of a database in RDS's own windows, those of backups and of maintenance, nor in
+    the hour before either (infra/capabilities/database.py has them); it begins one within the hour after this."""
     keep_days: int = Field(35, ge=7, le=3653)
     vault_lock: Literal["governance", "compliance"] = "governance"
     """``compliance``: three days after the deployment the lock is final, for everyone."""

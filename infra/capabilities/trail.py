@@ -120,7 +120,7 @@ class TrailBucket(s3.Bucket):
 
 
 class Trail(Construct):
-    """Management events and data events of one region, with digests that show a log file that was changed or is gone.
+    """Management events and data events, with digests that show a log file that was changed or is gone.
 
     Of the lake both reads and writes: who has looked at a guest's data is what is asked first after a breach.
     docs/governance.md says what that costs.
@@ -138,14 +138,14 @@ class Trail(Construct):
             s3_bucket_name=bucket.bucket_name,
             kms_key_id=key.key_arn,
             enable_log_file_validation=True,
-            # A region is self-contained: another region's events are another stage's.
-            is_multi_region_trail=False,
+            # Whoever changes a role does it in us-east-1, wherever the stage is: so IAM's events are told since 2021.
+            is_multi_region_trail=config.governance.trail_regions == "all",
             include_global_service_events=True,
             advanced_event_selectors=self._selectors(config),
             **(self._logs(config, key) if config.governance.trail_to_logs else {}),
         )
-        own = "A region is self-contained: each stage has a trail of its own, in its own region."
-        skip_check(trail, "CKV_AWS_67", own)
+        if config.governance.trail_regions == "own":
+            skip_check(trail, "CKV_AWS_67", "The stage says so: the account has a trail of all regions already.")
         trail.node.add_dependency(bucket.policy)
 
     def _selectors(self, config: StageConfig) -> list[_Selector]:

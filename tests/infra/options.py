@@ -38,6 +38,7 @@ EVERY_OPTION: dict[str, Any] = {
     "governance": {
         "trail_retention_days": 730,
         "trail_lock": "governance",
+        "trail_regions": "own",
         "trail_to_logs": True,
         "management_events": False,
         "monthly_budget_usd": 250,

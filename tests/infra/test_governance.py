@@ -11,6 +11,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 
 from infra.capabilities.budgets import REGIONS_WITHOUT_BUDGETS, Budgets
+from infra.findings import accepted
 from tests.infra.templates import Resource, Synthesised, words
 
 pytestmark = pytest.mark.infra
@@ -31,10 +32,18 @@ def selectors(stage: Synthesised) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_the_trail_is_of_one_region_validated_and_at_work(aws_stage: Synthesised):
+def test_the_trail_is_of_all_regions_validated_and_at_work(aws_stage: Synthesised):
     found = trail(aws_stage)
-    assert (found["IsLogging"], found["EnableLogFileValidation"], found["IsMultiRegionTrail"]) == (True, True, False)
-    assert found["IncludeGlobalServiceEvents"] is True, "who changed a role is an event of no region"
+    assert (found["IsLogging"], found["EnableLogFileValidation"]) == (True, True)
+    assert found["IsMultiRegionTrail"] is True, "who changed a role is an event of us-east-1"
+    assert found["IncludeGlobalServiceEvents"] is True, "CloudTrail takes no trail of all regions without"
+
+
+def test_a_second_stage_of_an_account_records_its_own_region_alone(prod: Synthesised, every_option: Synthesised):
+    assert trail(every_option)["IsMultiRegionTrail"] is False
+    skipped = {one.rule: one.reason for one in accepted(every_option.stage)}
+    assert "has a trail of all regions already" in skipped["CKV_AWS_67"]
+    assert "CKV_AWS_67" not in {one.rule for one in accepted(prod.stage)}
 
 
 def test_reads_and_writes_of_raw_and_processed_objects_are_recorded(aws_stage: Synthesised):

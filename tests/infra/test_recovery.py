@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -36,8 +37,19 @@ def test_database_and_tables_are_backed_up_every_night(aws_stage: Synthesised):
     names = aws_stage.config.names
     tables = (names.integrations_table, names.sync_state_table, names.named("hotel-secrets"))
     assert resources == [*(f":table/{table}" for table in tables), f":db:{names.named('database')}"]
-    assert rule(aws_stage)["ScheduleExpression"] == "cron(30 2 * * ? *)"
     assert rule(aws_stage)["Lifecycle"] == {"DeleteAfterDays": 35}
+
+
+def test_a_backup_begins_outside_of_rds_own_windows_and_the_hour_before_them(aws_stage: Synthesised):
+    """In either, AWS Backup's job fails: it is too close to the window."""
+    (database,) = aws_stage.properties("AWS::RDS::DBInstance").values()
+    minute, hour = re.fullmatch(r"cron\((\d+) (\d+) \* \* \? \*\)", rule(aws_stage)["ScheduleExpression"]).groups()  # type: ignore[union-attr]
+    earliest = int(hour) * 60 + int(minute)
+    latest = earliest + rule(aws_stage)["StartWindowMinutes"]
+    for window in (database["PreferredBackupWindow"], database["PreferredMaintenanceWindow"]):
+        opens, closes = (int(h) * 60 + int(m) for h, m in re.findall(r"(\d\d):(\d\d)", window))
+        assert opens < closes, "none goes over midnight"
+        assert latest < opens - 60 or closes < earliest, window
 
 
 def test_the_vault_has_a_key_of_its_own(aws_stage: Synthesised):
