@@ -34,6 +34,8 @@ _ARNS = {
 }
 _NAMES = ("BucketName", "TableName", "QueueName", "TopicName", "FunctionName", "LogGroupName", "RoleName", "Name")
 _BOUNDARIES = {"AWS::EC2::VPCEndpoint"}
+_WITHOUT_A_DOCUMENT = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}}
+"""What AWS takes a boundary to say that says nothing."""
 _ARN_ATTRIBUTES = {"Arn", "TopicArn", "QueueArn", "TableArn", "DBProxyArn", "DBInstanceArn", "BackupVaultArn"}
 _REF_IS_ARN = {"AWS::SNS::Topic", "AWS::SecretsManager::Secret", "AWS::IAM::ManagedPolicy"}
 
@@ -90,6 +92,12 @@ class Policies:
 
     def of(self, kind: Kind, effect: str = "Allow") -> Iterator[Statement]:
         return (s for s in self.statements if s.kind == kind and s.effect == effect)
+
+    @property
+    def path(self) -> str:
+        """``pousada-prod-eu-west-1-`` → ``pousada/prod-eu-west-1``: of metrics and secrets."""
+        prefix, _, stage = self.prefix.rstrip("-").partition("-")
+        return f"{prefix}/{stage}"
 
     def holders(self) -> set[str]:
         return {s.holder for s in self.of("identity")}
@@ -149,7 +157,10 @@ class References:
 
     # -- Statements ----------------------------------------------------------------------------
     def _statements(self, stack: str, id: str, kind: str, properties: dict[str, Any]) -> Iterator[Statement]:
-        for path, document in self._documents(properties, stack, ()):
+        documents = list(self._documents(properties, stack, ()))
+        if kind in _BOUNDARIES and not documents:
+            documents = [((), _WITHOUT_A_DOCUMENT)]
+        for path, document in documents:
             said = document["Statement"]
             for statement in said if isinstance(said, list) else [said]:
                 for holder in self._holders(stack, id, kind, properties):
@@ -188,7 +199,7 @@ class References:
             guarded=kind,
             effect=said["Effect"],
             actions=self.texts(said.get("Action", said.get("NotAction", ())), stack),
-            resources=self.texts(said.get("Resource", said.get("NotResource", ())), stack),
+            resources=self._resources(said.get("Resource", said.get("NotResource", ())), stack, id, kind),
             principals=self._principals(said.get("Principal", said.get("NotPrincipal", {})), stack),
             conditions={
                 operator: {key: self.texts(values, stack) for key, values in keys.items()}
@@ -196,6 +207,11 @@ class References:
             },
             inverted=any(name in said for name in ("NotAction", "NotResource", "NotPrincipal")),
         )
+
+    def _resources(self, said: Any, stack: str, id: str, kind: str) -> tuple[str, ...]:
+        """In a key's policy ``*`` is that key, and no ARN may stand there instead."""
+        named = self.texts(said, stack)
+        return (self._arn(stack, id),) if kind == "AWS::KMS::Key" and named == ("*",) else named
 
     def _principals(self, said: Any, stack: str) -> tuple[tuple[str, str], ...]:
         if isinstance(said, str):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+from tests.infra.conditions import account_of, is_bounded, is_for_this_account, is_this_account
 from tests.infra.policies import ACCOUNT, Policies, Statement
 from tests.infra.simulator import may
 
@@ -38,6 +39,9 @@ UNNAMED: Mapping[str, str] = {
 }
 """Actions on resources that are named only once they are there → why. Account and region are named all the same."""
 
+BY_ALIAS = frozenset({"kms:DescribeKey", "kms:CreateGrant"})
+"""What may be done with a key that only a condition on its alias names."""
+
 AWS_POLICIES: Mapping[str, str] = {
     "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs": (
         "API Gateway checks its one role of the account and region against what this policy allows"
@@ -45,7 +49,6 @@ AWS_POLICIES: Mapping[str, str] = {
 }
 
 SELF: Mapping[str, str] = {
-    "AWS::KMS::Key": "in a key's policy * is that key, and no ARN may stand there instead",
     "AWS::SecretsManager::ResourcePolicy": "in a secret's policy * is that secret",
     "AWS::Backup::BackupVault": "in a vault's policy * is what the vault holds",
 }
@@ -59,13 +62,21 @@ UNCONDITIONAL_TRUST: Mapping[str, str] = {
     "s3.amazonaws.com": "a role is given to a replication by iam:PassRole, which ends at its own account",
     "ec2.amazonaws.com": "a role is given to an instance by iam:PassRole, which ends at its own account",
     "apigateway.amazonaws.com": "the role is the account's own setting; no other account can name it",
+    "cloudtrail.amazonaws.com": (
+        "its role for CloudWatch Logs supports no condition on whom it comes for (CloudTrail User Guide, role policy"
+        " document for CloudWatch Logs); a role is given to a trail by iam:PassRole, which ends at its own account"
+    ),
 }
 """Services whose trust needs no ``aws:SourceAccount``; any other could be sent here by somebody else's account."""
 
+AWS_BUCKETS: Mapping[str, tuple[str, str]] = {
+    r"cloudformation-custom-resource-response-[a-z0-9]+": ("s3:PutObject", "where CloudFormation waits for an answer"),
+    r"aws-glue-\*": ("s3:GetObject", "what Glue starts with; no list of its buckets is published"),
+}
+"""AWS's own buckets that the network leads to → to do what, and why."""
+
 MAY_PASS_ROLES: Mapping[str, str] = {}
 """Who may hand a role to a service → why."""
-
-_DEPUTY_KEYS = ("aws:SourceAccount", "aws:SourceArn", "aws:SourceOrgID", "kms:EncryptionContext:aws:logs:arn")
 
 
 def no_wildcard_in_an_action(policies: Policies) -> list[str]:
@@ -97,19 +108,28 @@ def _is_open(statement: Statement) -> bool:
 
 
 def _open_to_roles(policies: Policies) -> Iterator[str]:
+    namespaces = {"Glue", policies.path}
     for s in policies.of("identity"):
-        if s.inverted or any(_names_nothing(one) and not _is_unnamed(s, one) for one in s.resources if one != "*"):
+        named = (one for one in s.resources if one != "*")
+        if s.inverted or any(_names_nothing(one) and not _is_unnamed(s, one, policies) for one in named):
             yield str(s)
         elif "*" in s.resources:
             for action in s.actions:
                 bound, _ = WITHOUT_RESOURCE.get(action, ("nothing", ""))
-                if bound and not s.condition(bound):
+                if bound and not is_bounded(s, bound, namespaces.__contains__):
                     yield f"{s.holder} ({s.where}): {action} on *"
 
 
-def _is_unnamed(statement: Statement, resource: str) -> bool:
+def _is_unnamed(statement: Statement, resource: str, policies: Policies) -> bool:
+    """A key of another region is known by its alias alone, which has no wildcard then."""
     here = resource.split(":")[3:5]
-    return set(statement.actions) <= UNNAMED.keys() and all(part and "*" not in part for part in here)
+    by_alias = is_bounded(statement, "kms:ResourceAliases", lambda alias: _is_alias(alias, policies.prefix))
+    unnamed = set(statement.actions) <= (BY_ALIAS if by_alias else UNNAMED.keys())
+    return unnamed and all(part and "*" not in part for part in here)
+
+
+def _is_alias(alias: str, prefix: str) -> bool:
+    return alias.startswith(f"alias/{prefix}") and not {"*", "?"} & {*alias}
 
 
 def _names_nothing(resource: str) -> bool:
@@ -140,13 +160,11 @@ def a_function_is_called_by_one_source(policies: Policies) -> list[str]:
 
 
 def _names_its_source(properties: Mapping[str, str]) -> bool:
-    source = properties.get("SourceArn", "")
+    accounts = {properties.get("SourceAccount", ""), account_of(properties.get("SourceArn", ""))}
     return (
         properties["Action"] == "lambda:InvokeFunction"
-        and properties["Principal"] != "*"
-        and (
-            ("SourceAccount" in properties and source != "*") or (ACCOUNT in source or source.startswith("arn:aws:s3"))
-        )
+        and properties["Principal"].endswith(".amazonaws.com")
+        and accounts - {""} == {ACCOUNT}
         and properties.get("FunctionUrlAuthType") != "NONE"
     )
 
@@ -156,7 +174,7 @@ def nothing_is_open_to_everybody(policies: Policies) -> list[str]:
         str(s)
         for s in (*policies.of("resource"), *policies.of("trust"))
         for kind, name in s.principals
-        if name == "*" or (kind == "AWS" and ACCOUNT not in name)
+        if name == "*" or (kind == "AWS" and ACCOUNT not in (name, account_of(name)))
     ]
 
 
@@ -165,8 +183,16 @@ def a_way_out_leads_to_this_account(policies: Policies) -> list[str]:
     return [
         str(s)
         for s in policies.of("boundary")
-        if "*" in s.resources and not any(value == ACCOUNT for _, value in s.condition("aws:ResourceAccount"))
+        if s.inverted or not (is_bounded(s, "aws:ResourceAccount", is_this_account) or _is_of_aws(s))
     ]
+
+
+def _is_of_aws(statement: Statement) -> bool:
+    buckets = {resource.removeprefix("arn:aws:s3:::").partition("/")[0] for resource in statement.resources}
+    return all(
+        any(re.fullmatch(name, bucket) and statement.actions == (action,) for name, (action, _) in AWS_BUCKETS.items())
+        for bucket in buckets
+    )
 
 
 def a_service_comes_in_for_this_account(policies: Policies) -> list[str]:
@@ -174,7 +200,7 @@ def a_service_comes_in_for_this_account(policies: Policies) -> list[str]:
     return [
         str(s)
         for s in policies.of("resource")
-        if any(kind == "Service" for kind, _ in s.principals) and not any(s.condition(key) for key in _DEPUTY_KEYS)
+        if any(kind == "Service" for kind, _ in s.principals) and not is_for_this_account(s)
     ]
 
 
@@ -186,5 +212,5 @@ def _trusts_one_service(statement: Statement) -> bool:
     if len(statement.principals) != 1 or statement.principals[0][0] != "Service" or statement.inverted:
         return False
     service = statement.principals[0][1]
-    mine = any(value == ACCOUNT for _, value in statement.condition("aws:SourceAccount"))
-    return statement.actions == ("sts:AssumeRole",) and (mine or service in UNCONDITIONAL_TRUST)
+    mine = is_for_this_account(statement) or service in UNCONDITIONAL_TRUST
+    return statement.actions == ("sts:AssumeRole",) and mine

@@ -53,8 +53,16 @@ READS_RAW: Mapping[str, frozenset[str]] = {
     "function audit": _READING_RAW,
     "job etl": _READING_RAW,
     "function watch": frozenset({"s3:ListBucket"}),
+    "bucket raw": frozenset(
+        {
+            *("s3:GetReplicationConfiguration", "s3:ListBucket", "s3:GetObjectVersionForReplication"),
+            *("s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"),
+        }
+    ),
 }
-"""Who may look at the raw bucket → how. ``watch`` counts objects and opens none."""
+"""Who may look at the raw bucket → how. ``watch`` counts objects and opens none; ``bucket raw`` is S3 itself, which
+copies them where a stage says so.
+"""
 
 DESTROYING = (
     *("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:DeleteBucket", "s3:ReplicateDelete"),
@@ -66,7 +74,7 @@ DESTROYING = (
 )
 DESTROYING_KEYS = ("kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:PutKeyPolicy", "kms:DeleteImportedKeyMaterial")
 _ENCRYPTING = ("kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
-_WRITES = re.compile(r"(s3|dynamodb):\w*(Put|Update|Delete|Write)")
+_WRITES = re.compile(r"(s3|dynamodb):\w*(Put|Update|Delete|Write|Replicate)")
 
 
 def a_secret_is_read_by_whom_it_serves(policies: Policies) -> list[str]:
@@ -102,13 +110,7 @@ def _secret_arns(kind: str, policies: Policies) -> list[str]:
         return [f"{secret}*/{kind}", f"{secret}*/{kind}-??????"]
     if kind == OWNER:
         return ["<*.MasterUserSecret.SecretArn>"]
-    return [f"{secret}{_path(policies)}{kind}", f"{secret}{_path(policies)}{kind}-??????"]
-
-
-def _path(policies: Policies) -> str:
-    """``pousada-prod-eu-west-1-`` → ``pousada/prod-eu-west-1/``."""
-    prefix, _, stage = policies.prefix.rstrip("-").partition("-")
-    return f"{prefix}/{stage}/"
+    return [f"{secret}{policies.path}/{kind}", f"{secret}{policies.path}/{kind}-??????"]
 
 
 def _is_bounded_by_keys(statement: Statement, served: frozenset[str]) -> bool:

@@ -1,7 +1,7 @@
 """Least privilege, proved: every policy of every stage is walked, whatever resource it belongs to.
 
-The rules and their tables are in privilege.py and privilege_of_data.py. Each rule has a fault planted, so that it
-can be seen to look.
+The rules and their tables are in privilege.py, privilege_of_data.py and privilege_of_resources.py. Each rule has a
+fault planted, so that it can be seen to look.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra import privilege, privilege_of_data
+from tests.infra import privilege, privilege_of_data, privilege_of_resources
 from tests.infra.policies import ACCOUNT, Policies, read, read_templates
 from tests.infra.privilege import Rule
 from tests.infra.simulator import covers, may, overlap
@@ -35,18 +35,20 @@ RULES: tuple[Rule, ...] = (
     privilege.a_service_comes_in_for_this_account,
     privilege.a_way_out_leads_to_this_account,
     privilege.a_role_trusts_one_service,
+    privilege_of_resources.a_resource_lets_in_whom_it_is_said,
 )
+EVERY_OPTION = "every option"
 REACHING = {"interface_endpoints": ["secretsmanager"]}
 by_name = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 
 
 @pytest.fixture(scope="module")
-def policies(every_stage: dict[str, Synthesised]) -> dict[str, Policies]:
-    return {name: read(stage) for name, stage in every_stage.items()}
+def policies(every_stage: dict[str, Synthesised], every_option: Synthesised) -> dict[str, Policies]:
+    return {name: read(stage) for name, stage in (*every_stage.items(), (EVERY_OPTION, every_option))}
 
 
 @by_name
-@pytest.mark.parametrize("stage_name", STAGES)
+@pytest.mark.parametrize("stage_name", [*STAGES, EVERY_OPTION])
 def test_a_stage_keeps_the_rule(rule: Rule, policies: dict[str, Policies], stage_name: str):
     assert rule(policies[stage_name]) == []
 
@@ -199,6 +201,24 @@ TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/pousada-bare-integrations
 FROM_EVENTS = {"Effect": "Allow", "Action": "sqs:SendMessage", "Principal": {"Service": "events.amazonaws.com"}}
 EVERYBODY = {"Effect": "Allow", "Action": "s3:GetObject", "Principal": "*", "Resource": f"{RAW}/*"}
 SOMEBODY_ELSE = {**EVERYBODY, "Principal": {"AWS": "arn:aws:iam::999999999999:root"}}
+KEYS = f"arn:aws:kms:eu-south-2:{ACCOUNT}:key/*"
+BACKUPS = "alias/pousada-bare-backups"
+OPERATOR = {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/operator"}}
+
+
+def said(operator: str, key: str, *values: str) -> dict[str, Any]:
+    return {"Condition": {operator: {key: list(values)}}}
+
+
+def this_account(operator: str, of: str = "Source") -> dict[str, Any]:
+    return said(operator, f"aws:{of}Account", ACCOUNT)
+
+
+def by_a_service(action: str) -> dict[str, Any]:
+    """To raw objects, and for this account."""
+    return allowing(action, f"{RAW}/*", Principal={"Service": "s3.amazonaws.com"}, **this_account("StringEquals"))
+
+
 CALLING = {"Action": "lambda:InvokeFunction", "FunctionName": "webhook", "Principal": "apigateway.amazonaws.com"}
 
 FAULTS: dict[str, tuple[Rule, Policies]] = {
@@ -449,6 +469,155 @@ FAULTS: dict[str, tuple[Rule, Policies]] = {
         privilege.a_role_trusts_one_service,
         bare(Person=role(trusting(Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}))),
     ),
+    "a key that a condition on no alias of the stage's names": (
+        privilege.no_resource_left_open,
+        bare(allowing("kms:CreateGrant", KEYS, **said("ForAnyValue:StringLike", "kms:ResourceAliases", "alias/*"))),
+    ),
+    "a key by its alias or by none": (
+        privilege.no_resource_left_open,
+        bare(allowing("kms:CreateGrant", KEYS, **said("ForAllValues:StringEquals", "kms:ResourceAliases", BACKUPS))),
+    ),
+    "decrypting with a key that an alias names": (
+        privilege.no_resource_left_open,
+        bare(allowing("kms:Decrypt", KEYS, **said("ForAnyValue:StringEquals", "kms:ResourceAliases", BACKUPS))),
+    ),
+    **{
+        f"metrics {what}": (
+            privilege.no_resource_left_open,
+            bare(allowing("cloudwatch:PutMetricData", "*", **said(operator, "cloudwatch:namespace", namespace))),
+        )
+        for what, operator, namespace in (
+            ("whose name has a wildcard", "StringLike", "*"),
+            ("of another stage", "StringEquals", "pousada/prod"),
+            ("of any name but one", "StringNotEquals", "pousada/bare"),
+        )
+    },
+    **{
+        f"a way out {what}": (
+            privilege.a_way_out_leads_to_this_account,
+            bare(Endpoint=guarding("AWS::EC2::VPCEndpoint", {"Effect": "Allow", "Principal": "*", **leading})),
+        )
+        for what, leading in {
+            "to all accounts but this": {"Action": "*", "Resource": "*", **this_account("StringNotEquals", "Resource")},
+            "to this account if one is told": {
+                "Action": "*",
+                "Resource": "*",
+                **this_account("StringEqualsIfExists", "Resource"),
+            },
+            "to buckets that begin so": {"Action": "s3:PutObject", "Resource": "arn:aws:s3:::pousada*/*"},
+            "to a bucket of whoever has it": {"Action": "s3:PutObject", "Resource": "arn:aws:s3:::elsewhere/*"},
+            "to put into what Glue starts with": {"Action": "s3:PutObject", "Resource": "arn:aws:s3:::aws-glue-*/*"},
+            "to all but one bucket": {
+                "Action": "s3:PutObject",
+                "NotResource": RAW,
+                **this_account("StringEquals", "Resource"),
+            },
+            "for all but one action": {
+                "NotAction": "s3:GetObject",
+                "Resource": "*",
+                **this_account("StringEquals", "Resource"),
+            },
+        }.items()
+    },
+    "a way out of which nothing is said": (
+        privilege.a_way_out_leads_to_this_account,
+        bare(Endpoint=of("AWS::EC2::VPCEndpoint", ServiceName="com.amazonaws.eu-west-1.sqs")),
+    ),
+    **{
+        f"events {what}": (
+            privilege.a_service_comes_in_for_this_account,
+            bare(Queue=guarding("AWS::SQS::QueuePolicy", {**FROM_EVENTS, "Resource": QUEUE, **condition})),
+        )
+        for what, condition in {
+            "of every account but this": this_account("StringNotEquals"),
+            "of this account, if one is told": this_account("StringEqualsIfExists"),
+            "of another account": said("StringEquals", "aws:SourceAccount", "999999999999"),
+            "of this account or another": said("StringEquals", "aws:SourceAccount", ACCOUNT, "999999999999"),
+            "of any rule": said("ArnLike", "aws:SourceArn", "*"),
+            "of any account's rule": said("ArnLike", "aws:SourceArn", "arn:aws:events:eu-west-1:*:rule/x"),
+            "that nothing is said of": said("Null", "aws:SourceAccount", "false"),
+        }.items()
+    },
+    **{
+        f"trust that {what}": (
+            privilege.a_role_trusts_one_service,
+            bare(Schedule=role(trusting("scheduler.amazonaws.com", **this_account(operator)))),
+        )
+        for what, operator in {
+            "is of all accounts but this": "StringNotEquals",
+            "is of this account, if one is told": "StringEqualsIfExists",
+        }.items()
+    },
+    **{
+        f"a function that {what} may call": (
+            privilege.a_function_is_called_by_one_source,
+            bare(Open=of("AWS::Lambda::Permission", **{**CALLING, **more})),
+        )
+        for what, more in {
+            "another account": {"SourceAccount": "999999999999"},
+            "another account's API": {"SourceArn": "arn:aws:execute-api:eu-west-1:999999999999:api/*"},
+            "another account's API for this one": {
+                "SourceAccount": ACCOUNT,
+                "SourceArn": "arn:aws:execute-api:eu-west-1:999999999999:api/*",
+            },
+            "a bucket of whoever has it": {"SourceArn": "arn:aws:s3:::elsewhere"},
+            "an account's users": {"SourceAccount": ACCOUNT, "Principal": "999999999999"},
+        }.items()
+    },
+    **{
+        f"a resource that lets in {what}": (privilege_of_resources.a_resource_lets_in_whom_it_is_said, bare(It=guard))
+        for what, guard in {
+            "a service that deletes raw objects": guarding("AWS::S3::BucketPolicy", by_a_service("s3:DeleteObject")),
+            "a service that reads raw objects": guarding("AWS::S3::BucketPolicy", by_a_service("s3:GetObject")),
+            "a role that reads raw objects": guarding(
+                "AWS::S3::BucketPolicy", allowing("s3:GetObject", f"{RAW}/*", **OPERATOR)
+            ),
+            "access logs into another bucket": guarding(
+                "AWS::S3::BucketPolicy",
+                allowing(
+                    "s3:PutObject",
+                    f"{RAW}/*",
+                    Principal={"Service": "logging.s3.amazonaws.com"},
+                    **this_account("StringEquals"),
+                ),
+            ),
+            "a role that decrypts": of(
+                "AWS::KMS::Key", KeyPolicy={"Statement": [allowing("kms:Decrypt", "*", **OPERATOR)]}
+            ),
+            "a role that deletes the key": of(
+                "AWS::KMS::Key", KeyPolicy={"Statement": [allowing("kms:ScheduleKeyDeletion", "*", **OPERATOR)]}
+            ),
+            "alarms that decrypt with a key not theirs": of(
+                "AWS::KMS::Key",
+                KeyPolicy={
+                    "Statement": [
+                        allowing(
+                            "kms:Decrypt",
+                            "*",
+                            Principal={"Service": "cloudwatch.amazonaws.com"},
+                            **this_account("StringEquals"),
+                        )
+                    ]
+                },
+            ),
+            "a role that reads the secret": of(
+                "AWS::SecretsManager::ResourcePolicy",
+                SecretId=f"{SECRET}x",
+                ResourcePolicy={"Statement": [allowing("secretsmanager:GetSecretValue", "*", **OPERATOR)]},
+            ),
+            "a role that reads hotels' secrets": of(
+                "AWS::DynamoDB::Table",
+                TableName="pousada-bare-hotel-secrets",
+                ResourcePolicy={
+                    "PolicyDocument": {"Statement": [allowing("dynamodb:GetItem", HOTEL_SECRETS, **OPERATOR)]}
+                },
+            ),
+            "whoever is not named": guarding(
+                "AWS::SQS::QueuePolicy",
+                {"Effect": "Allow", "NotPrincipal": {"AWS": ACCOUNT}, "Action": "sqs:SendMessage", "Resource": QUEUE},
+            ),
+        }.items()
+    },
 }
 
 
@@ -468,6 +637,8 @@ def test_every_rule_has_a_fault_planted_and_passes_what_is_in_order(rule: Rule):
         allowing("dynamodb:Scan", TABLE),
         allowing("dynamodb:CreateBackup", HOTEL_SECRETS),
         allowing("xray:PutTraceSegments", "*"),
+        allowing("cloudwatch:PutMetricData", "*", **said("StringEquals", "cloudwatch:namespace", "pousada/bare")),
+        allowing("kms:CreateGrant", KEYS, **said("ForAnyValue:StringEquals", "kms:ResourceAliases", BACKUPS)),
         allowing("ec2:CreateNetworkInterface", f"arn:aws:ec2:eu-west-1:{ACCOUNT}:*/*"),
         {"Effect": "Deny", "Action": "s3:*", "Resource": "*"},
     ]
