@@ -57,5 +57,5 @@ class Recovery(Section):
     vault_lock: Literal["governance", "compliance"] = "governance"
     """``compliance``: three days after the deployment the lock is final, for everyone."""
     copy_to_region: str | None = Field(None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
-    """The region whose backup vault of the same name takes a copy of each backup; docs/recovery.md makes it."""
+    """The region that takes a copy of each backup, in a vault that the stage's stack ``copies`` has there."""
     replicate_raw_to: Replica | None = None

@@ -7,6 +7,7 @@ ingest           the webhooks' API and its firewall, polling
 transform        both paths from raw objects to rows and Parquet; the audit
 observability    gauges, alarms, dashboards; knows the others' functions and queues, which know nothing of it
 governance       trail, budget, backups; the same
+copies           in a second region, where a stage says one: the vault that takes a copy of each backup
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from infra.capabilities.log import encrypt_logs
 from infra.config import StageConfig, parse, select
 from infra.foundation import Foundation
 from infra.local_target import local_target
+from infra.stacks.copies import CopiesStack
 from infra.stacks.database import DatabaseStack
 from infra.stacks.governance import GovernanceStack
 from infra.stacks.ingest import IngestStack
@@ -57,7 +59,14 @@ class PousadaStage(cdk.Stage):
         if target.governance:
             told = self.observability.topics.mail
             keys = [self.storage.key, self.storage.secrets.key, *database.keys]
-            GovernanceStack(self, "governance", config=config, target=target, keys=keys, topic=told, **protected)
+            governance = GovernanceStack(
+                self, "governance", config=config, target=target, keys=keys, topic=told, **protected
+            )
+            if region := config.recovery.copy_to_region:
+                # Its plan copies from the first night on.
+                governance.add_stack_dependency(
+                    CopiesStack(self, "copies", config=config, region=region, target=target, **protected)
+                )
         cdk.Tags.of(self).add("application", config.prefix)
         cdk.Tags.of(self).add("stage", config.name)
         encrypt_logs(self, self.storage.key)

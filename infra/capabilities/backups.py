@@ -16,15 +16,13 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from infra.capabilities.permissions import allow, table
+from infra.capabilities.vault import LockedVault, alias_of
 from infra.config import StageConfig
 from infra.target import Target
 
-# Of the control plane what cannot be had again from anywhere: idempotency records are of a week's use.
 # What AWS Backup calls a snapshot of RDS's that it makes.
 _SNAPSHOTS = "awsbackup:*"
 _MADE_BY_AWS = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
-# Until a compliance lock is final, for everyone and for good.
-_LOCK_SETTLES = Duration.days(3)
 
 
 class Backups(Construct):
@@ -35,29 +33,13 @@ class Backups(Construct):
     ) -> None:
         """``keys``: what is backed up is encrypted with one of them."""
         super().__init__(scope, id)
-        key = kms.Key(
-            self,
-            "Key",
-            alias=_alias(config),
-            description=f"Pousada {config.name}: backups of database and tables",
-            enable_key_rotation=True,
-            removal_policy=target.removal,
-        )
-        self.vault = backup.BackupVault(
-            self,
-            "Vault",
-            backup_vault_name=config.names.backup_vault,
-            encryption_key=key,
-            block_recovery_point_deletion=True,
-            lock_configuration=_lock(config),
-            removal_policy=target.removal,
-        )
-        role = self._role(config, [key, *keys])
-        self._add_plan(config, role)
+        kept = LockedVault(self, "Kept", config=config, target=target, what="backups of database and tables")
+        role = self._role(config, [kept.key, *keys])
+        self._add_plan(config, role, kept.vault)
 
-    def _add_plan(self, config: StageConfig, role: iam.Role) -> None:
+    def _add_plan(self, config: StageConfig, role: iam.Role, vault: backup.IBackupVault) -> None:
         recovery = config.recovery
-        plan = backup.BackupPlan(self, "Plan", backup_plan_name=config.names.named("nightly"), backup_vault=self.vault)
+        plan = backup.BackupPlan(self, "Plan", backup_plan_name=config.names.named("nightly"), backup_vault=vault)
         keep = Duration.days(recovery.keep_days)
         plan.add_rule(
             backup.BackupPlanRule(
@@ -105,8 +87,8 @@ class Backups(Construct):
 
     def _may_use_key_elsewhere(self, role: iam.Role, config: StageConfig, region: str) -> None:
         arn = Stack.of(self).format_arn(service="kms", region=region, resource="key", resource_name="*")
-        named = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": _alias(config)}}
-        why = "The key is made in the second region, and known here by its alias alone."
+        named = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias_of(config)}}
+        why = "The key is of the stack copies, in the second region, and known here by its alias alone."
         allow(role, "kms:DescribeKey", on=[arn], why=why, conditions=named)
         allow(role, "kms:CreateGrant", on=[arn], why=why, conditions={**named, **_MADE_BY_AWS})
 
@@ -133,6 +115,7 @@ class Backups(Construct):
 
     # -- What there is ----------------------------------------------------------------------------
     def _tables(self, config: StageConfig) -> list[str]:
+        # What cannot be had again from anywhere: idempotency records are of a week's use.
         names = config.names
         tables = (names.integrations_table, names.sync_state_table, names.hotel_secrets_table)
         return [table(self, name) for name in tables]
@@ -167,18 +150,7 @@ def _may_use_keys(role: iam.Role, keys: Sequence[kms.IKey], config: StageConfig)
     allow(role, "kms:Decrypt", "kms:GenerateDataKey", on=arns, conditions=through)
 
 
-def _alias(config: StageConfig) -> str:
-    """Of the vault's key, in either region."""
-    return f"alias/{config.names.backup_vault}"
-
-
 def _regions(config: StageConfig) -> list[str]:
     """The stage's own, and that which takes copies."""
     elsewhere = config.recovery.copy_to_region
     return [config.region, *([elsewhere] if elsewhere else [])]
-
-
-def _lock(config: StageConfig) -> backup.LockConfiguration:
-    # Nor may a backup be made, or copied here, that goes sooner.
-    settles = _LOCK_SETTLES if config.recovery.vault_lock == "compliance" else None
-    return backup.LockConfiguration(min_retention=Duration.days(config.recovery.keep_days), changeable_for=settles)

@@ -104,7 +104,12 @@ def _all_of(*switches: Switch) -> Change:
     return change
 
 
-SMALL_GROUP = Switch("a small group's", "", _all_of(_PROXY, _MICRO, _TRACES))
+_SIX_HOURS = Switch(
+    '`"watch": {"raw_cycle_minutes": 360}`',
+    "six hours until an event that was lost is found",
+    _traffic(watch_cycle_hours=6),
+)
+SMALL_GROUP = Switch("a small group's", "", _all_of(_PROXY, _MICRO, _TRACES, _SIX_HOURS))
 """What a group of some hundred hotels does without; docs/cost.md has the lines of cdk.json."""
 SWITCHES: tuple[Switch, ...] = (
     *_FIVE,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.infra.options import EVERY_OPTION
-from tests.infra.templates import AWS_STAGES, STAGES, Synthesised, synthesise
+from tests.infra.templates import AWS_STAGES, CONTEXT, STAGES, Synthesised, synthesise
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,14 @@ def every_stage(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesis
 def every_option(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
     """A production stage that has switched on all that can be."""
     return synthesise(tmp_path_factory.mktemp("cdk.out"), stages="prod-eu-west-1", **EVERY_OPTION)["prod-eu-west-1"]
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    """A production stage that says nothing of its own: what the defaults come to."""
+    document = {**CONTEXT["pousada"], "stages": {"prod-eu-west-1": {"region": "eu-west-1"}}}
+    context = {**CONTEXT, "pousada": document}
+    return synthesise(tmp_path_factory.mktemp("cdk.out"), context=context)["prod-eu-west-1"]
 
 
 @pytest.fixture(params=STAGES)

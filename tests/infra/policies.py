@@ -104,7 +104,16 @@ class Policies:
 
 
 def read(stage: Synthesised) -> Policies:
-    return references(stage).policies()
+    here = references(stage).policies()
+    if not stage.elsewhere:
+        return here
+    there = References(stage.elsewhere, str(stage.config.recovery.copy_to_region), here.prefix).policies()
+    return Policies(
+        here.statements + there.statements,
+        here.permissions + there.permissions,
+        here.managed + there.managed,
+        here.prefix,
+    )
 
 
 def references(stage: Synthesised) -> References:

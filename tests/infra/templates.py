@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,16 @@ Resource = dict[str, Any]
 
 @dataclass(frozen=True)
 class Synthesised:
-    """One stage: its construct tree, and its templates by the stack's short name (``storage``, ``ingest``…)."""
+    """One stage: its construct tree, and its templates by the stack's short name (``storage``, ``ingest``…).
+
+    ``elsewhere``: those of another region.
+    """
 
     config: StageConfig
     stage: PousadaStage
     assembly: cx_api.CloudAssembly
     templates: dict[str, dict[str, Any]]
+    elsewhere: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def resources(self, kind: str) -> dict[str, Resource]:
         """Every resource of a type, whole, by logical id; ids are told apart by their stack."""
@@ -79,8 +83,15 @@ def synthesise(
 def read_stage(stage: PousadaStage, assembly: cx_api.CloudAssembly) -> Synthesised:
     config = stage.config
     nested = assembly.get_nested_assembly(stage.artifact_id)
-    templates = {stack.stack_name.removeprefix(config.names.stack("")): stack.template for stack in nested.stacks}
-    return Synthesised(config, stage, nested, templates)
+    templates, elsewhere = (
+        {
+            stack.stack_name.removeprefix(config.names.stack("")): stack.template
+            for stack in nested.stacks
+            if (stack.environment.region == config.region) is here
+        }
+        for here in (True, False)
+    )
+    return Synthesised(config, stage, nested, templates, elsewhere)
 
 
 def _named(name: str | dict[str, Any]) -> str:

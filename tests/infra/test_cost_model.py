@@ -18,7 +18,7 @@ pytestmark = pytest.mark.infra
 
 
 def resources(stage: Synthesised) -> Resources:
-    return Resources.of_templates(stage.templates.values())
+    return Resources.of_templates([*stage.templates.values(), *stage.elsewhere.values()])
 
 
 def test_everything_that_a_stage_has_is_priced_or_free_for_a_reason(aws_stage: Synthesised) -> None:

@@ -32,18 +32,18 @@ def selectors(stage: Synthesised) -> dict[str, dict[str, Any]]:
     }
 
 
-def test_the_trail_is_of_all_regions_validated_and_at_work(aws_stage: Synthesised):
-    found = trail(aws_stage)
+def test_the_trail_is_of_all_regions_validated_and_at_work(plain: Synthesised):
+    found = trail(plain)
     assert (found["IsLogging"], found["EnableLogFileValidation"]) == (True, True)
     assert found["IsMultiRegionTrail"] is True, "who changed a role is an event of us-east-1"
     assert found["IncludeGlobalServiceEvents"] is True, "CloudTrail takes no trail of all regions without"
 
 
-def test_a_second_stage_of_an_account_records_its_own_region_alone(prod: Synthesised, every_option: Synthesised):
+def test_a_second_stage_of_an_account_records_its_own_region_alone(plain: Synthesised, every_option: Synthesised):
     assert trail(every_option)["IsMultiRegionTrail"] is False
     skipped = {one.rule: one.reason for one in accepted(every_option.stage)}
     assert "has a trail of all regions already" in skipped["CKV_AWS_67"]
-    assert "CKV_AWS_67" not in {one.rule for one in accepted(prod.stage)}
+    assert "CKV_AWS_67" not in {one.rule for one in accepted(plain.stage)}
 
 
 def test_reads_and_writes_of_raw_and_processed_objects_are_recorded(aws_stage: Synthesised):
@@ -63,9 +63,9 @@ def test_the_use_of_the_hotels_secrets_is_recorded(aws_stage: Synthesised):
 
 
 def test_management_events_are_recorded_unless_the_account_has_a_trail_for_them(
-    aws_stage: Synthesised, every_option: Synthesised
+    plain: Synthesised, every_option: Synthesised
 ):
-    assert selectors(aws_stage)["management"] == {"eventCategory": {"Equals": ["Management"]}}
+    assert selectors(plain)["management"] == {"eventCategory": {"Equals": ["Management"]}}
     assert selectors(every_option).keys() == {"lake", "hotel-secrets"}
 
 
@@ -74,8 +74,8 @@ def test_the_trail_begins_when_its_bucket_lets_it_write(aws_stage: Synthesised):
     assert any("BucketPolicy" in dependency for dependency in resource["DependsOn"])
 
 
-def test_the_trail_goes_to_cloudwatch_logs_where_that_is_asked_for(prod: Synthesised, every_option: Synthesised):
-    assert "CloudWatchLogsLogGroupArn" not in trail(prod)
+def test_the_trail_goes_to_cloudwatch_logs_where_that_is_asked_for(plain: Synthesised, every_option: Synthesised):
+    assert "CloudWatchLogsLogGroupArn" not in trail(plain)
     assert trail(every_option).keys() >= {"CloudWatchLogsLogGroupArn", "CloudWatchLogsRoleArn"}
     allowed = {action for s in every_option.allowed("TrailLogsRole") for action in words(s["Action"])}
     assert allowed == {"logs:CreateLogStream", "logs:PutLogEvents"}
@@ -102,7 +102,7 @@ def test_production_is_locked_for_good_and_what_may_be_thrown_away_is_not(aws_st
     assert mode == ("COMPLIANCE" if aws_stage.config.name.startswith("prod-") else "GOVERNANCE")
 
 
-@pytest.mark.parametrize(("name", "mode", "days"), [("prod", "COMPLIANCE", 365), ("every_option", "GOVERNANCE", 730)])
+@pytest.mark.parametrize(("name", "mode", "days"), [("plain", "COMPLIANCE", 365), ("every_option", "GOVERNANCE", 730)])
 def test_a_log_file_is_locked(name: str, mode: str, days: int, request: pytest.FixtureRequest):
     found = bucket(request.getfixturevalue(name))
     assert found["ObjectLockEnabled"] is True
@@ -214,13 +214,13 @@ def test_anomalies_are_looked_for_in_this_stages_costs(aws_stage: Synthesised):
     }
 
 
-def test_where_nobody_is_named_the_topic_for_mail_is_told(aws_stage: Synthesised):
-    assert aws_stage.config.governance.notify == ()
-    (subscription,) = aws_stage.properties("AWS::CE::AnomalySubscription").values()
+def test_where_nobody_is_named_the_topic_for_mail_is_told(plain: Synthesised):
+    assert plain.config.governance.notify == ()
+    (subscription,) = plain.properties("AWS::CE::AnomalySubscription").values()
     (to,) = subscription["Subscribers"]
     assert to["Type"] == "SNS"
     assert ":ExportsOutputRefTopicsMail" in to["Address"]["Fn::ImportValue"]
-    for budget in aws_stage.properties("AWS::Budgets::Budget").values():
+    for budget in plain.properties("AWS::Budgets::Budget").values():
         for one in budget["NotificationsWithSubscribers"]:
             assert one["Subscribers"] == [{"SubscriptionType": "SNS", "Address": to["Address"]}]
 

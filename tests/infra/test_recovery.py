@@ -31,13 +31,13 @@ def actions(stage: Synthesised, role: str) -> set[str]:
 # -- Backups ---------------------------------------------------------------------------------------
 
 
-def test_database_and_tables_are_backed_up_every_night(aws_stage: Synthesised):
-    (selection,) = aws_stage.properties("AWS::Backup::BackupSelection").values()
+def test_database_and_tables_are_backed_up_every_night(plain: Synthesised):
+    (selection,) = plain.properties("AWS::Backup::BackupSelection").values()
     resources = [arn["Fn::Join"][1][-1] for arn in selection["BackupSelection"]["Resources"]]
-    names = aws_stage.config.names
+    names = plain.config.names
     tables = (names.integrations_table, names.sync_state_table, names.named("hotel-secrets"))
     assert resources == [*(f":table/{table}" for table in tables), f":db:{names.named('database')}"]
-    assert rule(aws_stage)["Lifecycle"] == {"DeleteAfterDays": 35}
+    assert rule(plain)["Lifecycle"] == {"DeleteAfterDays": 35}
 
 
 def test_a_backup_begins_outside_of_rds_own_windows_and_the_hour_before_them(aws_stage: Synthesised):
@@ -77,8 +77,8 @@ def test_the_vault_outlives_its_stack(aws_stage: Synthesised):
     assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
-def test_who_backs_up_may_do_no_more(aws_stage: Synthesised):
-    assert actions(aws_stage, "BackupsRole") == {
+def test_who_backs_up_may_do_no_more(plain: Synthesised):
+    assert actions(plain, "BackupsRole") == {
         *("dynamodb:DescribeTable", "dynamodb:CreateBackup", "dynamodb:StartAwsBackupJob"),
         *("dynamodb:ListTagsOfResource", "dynamodb:DescribeBackup", "dynamodb:DeleteBackup"),
         *("rds:DescribeDBInstances", "rds:DescribeDBSnapshots", "rds:CreateDBSnapshot", "rds:AddTagsToResource"),
@@ -86,21 +86,21 @@ def test_who_backs_up_may_do_no_more(aws_stage: Synthesised):
         *("backup:DescribeBackupVault", "backup:CopyIntoBackupVault"),
         *("kms:DescribeKey", "kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKey"),
     }
-    names = aws_stage.config.names
+    names = plain.config.names
     of_this_stage = (names.named(""), ":snapshot:awsbackup:*", "Key")
-    for statement in aws_stage.allowed("BackupsRole"):
+    for statement in plain.allowed("BackupsRole"):
         for resource in words(statement["Resource"]):
             assert any(mark in resource for mark in of_this_stage), resource
 
 
-def test_who_backs_up_uses_keys_for_aws_alone(aws_stage: Synthesised):
+def test_who_backs_up_uses_keys_for_aws_alone(plain: Synthesised):
     conditions = {
         action: statement.get("Condition")
-        for statement in aws_stage.allowed("BackupsRole")
+        for statement in plain.allowed("BackupsRole")
         for action in words(statement["Action"])
         if action.startswith("kms:")
     }
-    through = {"StringEquals": {"kms:ViaService": f"dynamodb.{aws_stage.config.region}.amazonaws.com"}}
+    through = {"StringEquals": {"kms:ViaService": f"dynamodb.{plain.config.region}.amazonaws.com"}}
     assert conditions.pop("kms:DescribeKey") is None
     assert conditions.pop("kms:CreateGrant") == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
     assert conditions == {"kms:Decrypt": through, "kms:GenerateDataKey": through}
@@ -109,10 +109,50 @@ def test_who_backs_up_uses_keys_for_aws_alone(aws_stage: Synthesised):
 # -- Elsewhere -------------------------------------------------------------------------------------
 
 
-def test_nothing_leaves_the_region_unless_it_is_told_to(aws_stage: Synthesised):
-    assert not rule(aws_stage).get("CopyActions")
-    raw = aws_stage.named("AWS::S3::Bucket", aws_stage.config.names.raw_bucket)
+def test_nothing_leaves_the_region_unless_it_is_told_to(plain: Synthesised):
+    assert not rule(plain).get("CopyActions")
+    raw = plain.named("AWS::S3::Bucket", plain.config.names.raw_bucket)
     assert "ReplicationConfiguration" not in raw
+
+
+def test_production_copies_its_backups_to_a_second_region(every_stage: dict[str, Synthesised]):
+    """Of one law: either is in the European Union."""
+    copied = {name: stage.config.recovery.copy_to_region for name, stage in every_stage.items()}
+    assert {name: to for name, to in copied.items() if name.startswith("prod-")} == {
+        "prod-eu-west-1": "eu-south-2",
+        "prod-eu-south-2": "eu-west-1",
+    }
+
+
+def test_a_stage_that_copies_nothing_has_no_stack_elsewhere(every_stage: dict[str, Synthesised], plain: Synthesised):
+    for stage in (*every_stage.values(), plain):
+        assert stage.elsewhere.keys() == ({"copies"} if stage.config.recovery.copy_to_region else set())
+
+
+@pytest.mark.parametrize("name", ["prod", "every_option"])
+def test_the_copies_lie_in_a_vault_like_the_stages_own_under_a_key_of_its_own(
+    name: str, request: pytest.FixtureRequest
+):
+    stage: Synthesised = request.getfixturevalue(name)
+    stack = stage.assembly.get_stack_by_name(stage.config.names.stack("copies"))
+    assert stack.environment.region == stage.config.recovery.copy_to_region
+    assert stack.termination_protection
+    assert [d.id for d in stack.dependencies if not d.id.endswith(".assets")] == []
+    resources = stage.elsewhere["copies"]["Resources"]
+    (copied,) = (r for r in resources.values() if r["Type"] == "AWS::Backup::BackupVault")
+    own = vault(stage)
+    assert {**copied["Properties"], "EncryptionKeyArn": None} == {**own, "EncryptionKeyArn": None}
+    assert copied["DeletionPolicy"] == "RetainExceptOnCreate"
+    key = resources[copied["Properties"]["EncryptionKeyArn"]["Fn::GetAtt"][0]]
+    assert (key["Properties"]["EnableKeyRotation"], key["DeletionPolicy"]) == (True, "RetainExceptOnCreate")
+    (alias,) = (r["Properties"]["AliasName"] for r in resources.values() if r["Type"] == "AWS::KMS::Alias")
+    assert alias == f"alias/{stage.config.names.backup_vault}"
+
+
+def test_the_plan_that_copies_is_made_after_the_vault_that_it_copies_to(prod: Synthesised):
+    names = prod.config.names
+    needed = prod.assembly.get_stack_by_name(names.stack("governance")).dependencies
+    assert names.stack("copies") in {d.stack_name for d in needed if hasattr(d, "stack_name")}
 
 
 def test_each_backup_is_copied_to_the_vault_of_the_same_name_in_the_second_region(every_option: Synthesised):
@@ -129,10 +169,12 @@ def test_each_backup_is_copied_to_the_vault_of_the_same_name_in_the_second_regio
 
 def test_the_second_regions_key_is_used_by_its_alias(every_option: Synthesised):
     elsewhere = [s for s in every_option.allowed("BackupsRole") if ":kms:eu-south-2:" in json.dumps(s["Resource"])]
-    assert {action for s in elsewhere for action in words(s["Action"])} == {"kms:DescribeKey", "kms:CreateGrant"}
-    for statement in elsewhere:
-        alias = {"kms:ResourceAliases": f"alias/{every_option.config.names.backup_vault}"}
-        assert statement["Condition"]["ForAnyValue:StringEquals"] == alias
+    named = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{every_option.config.names.backup_vault}"}}
+    for_aws = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    assert {action: s["Condition"] for s in elsewhere for action in words(s["Action"])} == {
+        "kms:DescribeKey": named,
+        "kms:CreateGrant": {**named, **for_aws},
+    }
 
 
 @pytest.fixture

@@ -27,8 +27,10 @@ pytestmark = pytest.mark.infra
 BOTOCORE = botocore.session.get_session()
 REGIONS = set(BOTOCORE.get_available_regions("ec2"))
 ELSEWHERE = ("prod-eu-south-2", "prod-eu-central-1", "prod-us-east-1")
-"""Stages of a region that cdk.json has and of two that nobody thought of, with the settings of ``LIKE``."""
+"""A region that cdk.json has and two that nobody thought of, beside that of ``LIKE``."""
 LIKE = "prod-eu-west-1"
+PLAIN = {name: {"region": name.removeprefix("prod-")} for name in (LIKE, *ELSEWHERE)}
+"""Stages that say nothing of their own: what cdk.json's switch on is one region's, and may be none of another's."""
 
 BOTOCORE_NAMES = {
     "ApplicationAutoScaling": "application-autoscaling",
@@ -57,8 +59,14 @@ IN_SOME_REGIONS: Mapping[str, str] = {
 }
 """Types that a stage may have in one region and not in another, and why."""
 
-OF_ONE_REGION: Mapping[str, str] = {}
-"""Sections of cdk.json that regions of production may fill in differently, and why."""
+COPYING: Mapping[str, str] = {
+    "governance/BackupsPlan": "each backup is copied to the vault of the same name in recovery.copy_to_region",
+    "governance/BackupsRoleDefaultPolicy": "whose role may copy there, and nothing else",
+}
+"""Beginnings of what may name the region that takes a stage's copies, and why. Nothing else of a stage may."""
+
+OF_ONE_REGION: Mapping[str, str] = {"recovery.copy_to_region": "each copies its backups to the other"}
+"""What regions of production may set differently in cdk.json, and why."""
 
 # CDK's own ids have a hash of the construct's path, in which the stage is; of an API's deployment one of its content,
 # and of a NAT instance one of what it is told at its first boot: its stack and its region.
@@ -70,13 +78,15 @@ _VIEW = re.compile(r"/\* Presto View: (\S+) \*/")
 # -- What a template names -------------------------------------------------------------------------
 
 
-def foreign_regions(resources: Mapping[str, Resource], region: str) -> list[str]:
+def foreign_regions(resources: Mapping[str, Resource], region: str, copied_to: str | None = None) -> list[str]:
     """``resource: region`` of every other region that is named."""
     return [
         f"{id}: {other}"
         for id, resource in resources.items()
         for other in sorted(REGIONS - {region})
-        if other in _written_out(resource) and other != ACROSS.get(resource["Type"], ("", ""))[0]
+        if other in _written_out(resource)
+        and other != ACROSS.get(resource["Type"], ("", ""))[0]
+        and not (other == copied_to and id.startswith(tuple(COPYING)))
     ]
 
 
@@ -102,9 +112,13 @@ def _written_out(value: object) -> str:
 
 
 def everything(stage: Synthesised) -> dict[str, Resource]:
-    """Every resource, and each template's other sections as if they were one."""
+    """Every resource in its region, and each template's other sections as if they were one."""
+    return _everything(stage.templates)
+
+
+def _everything(templates: Mapping[str, Any]) -> dict[str, Resource]:
     found: dict[str, Resource] = {}
-    for stack, template in stage.templates.items():
+    for stack, template in templates.items():
         found |= {f"{stack}/{id}": resource for id, resource in template["Resources"].items()}
         rest = {name: section for name, section in template.items() if name != "Resources"}
         found[f"{stack}/"] = {"Type": "template", **rest}
@@ -113,9 +127,7 @@ def everything(stage: Synthesised) -> dict[str, Resource]:
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesised]:
-    like = CONTEXT["pousada"]["stages"][LIKE]
-    stages = {name: {**like, "region": name.removeprefix("prod-")} for name in ELSEWHERE}
-    context = {**CONTEXT, "pousada": {**CONTEXT["pousada"], "stages": stages}}
+    context = {**CONTEXT, "pousada": {**CONTEXT["pousada"], "stages": PLAIN}}
     app = cdk.App(context=context, outdir=str(tmp_path_factory.mktemp("elsewhere")))
     built = add_stages(app)
     assembly = app.synth()
@@ -132,12 +144,19 @@ def somewhere(
 
 def test_a_stage_names_no_region_but_its_own(somewhere: Synthesised):
     assert somewhere.config.region in REGIONS
-    assert foreign_regions(everything(somewhere), somewhere.config.region) == []
+    copied_to = somewhere.config.recovery.copy_to_region
+    assert foreign_regions(everything(somewhere), somewhere.config.region, copied_to) == []
+
+
+def test_the_stack_of_the_copies_has_their_vault_and_names_no_region_but_in_the_stages_name(somewhere: Synthesised):
+    assert foreign_regions(_everything(somewhere.elsewhere), somewhere.config.region) == []
+    there = {resource["Type"] for resource in _everything(somewhere.elsewhere).values()}
+    assert there <= {"AWS::Backup::BackupVault", "AWS::KMS::Key", "AWS::KMS::Alias", "template"}
 
 
 def test_a_stage_names_no_other_stage(somewhere: Synthesised, every_stage: dict[str, Synthesised]):
     others = [stage for name, stage in every_stage.items() if name != somewhere.config.name]
-    assert foreign_stages(everything(somewhere), others) == []
+    assert foreign_stages(everything(somewhere) | _everything(somewhere.elsewhere), others) == []
 
 
 def test_nothing_is_imported_that_the_stage_does_not_export_itself(somewhere: Synthesised):
@@ -149,8 +168,12 @@ def test_nothing_is_imported_that_the_stage_does_not_export_itself(somewhere: Sy
 
 
 def test_assets_are_published_in_the_stages_own_region(somewhere: Synthesised):
-    regions = set(_regions_of_assets(Path(somewhere.assembly.directory)))
-    assert regions == {somewhere.config.region}
+    """Its template is an asset of a stack: that of the copies' is in their region, and nothing else."""
+    region, copied_to = somewhere.config.region, somewhere.config.recovery.copy_to_region
+    published = _assets(Path(somewhere.assembly.directory))
+    elsewhere = [(file, where) for file, where in published if where != region]
+    assert len(elsewhere) < len(published)
+    assert elsewhere == ([(f"{somewhere.config.names.stack('copies')} Template", copied_to)] if copied_to else [])
 
 
 def test_every_service_that_is_used_is_there_in_the_region(somewhere: Synthesised):
@@ -187,11 +210,14 @@ def _imports(value: object) -> Iterator[str]:
             yield from _imports(inner)
 
 
-def _regions_of_assets(assembly: Path) -> Iterator[str]:
-    for manifest in assembly.glob("*.assets.json"):
-        for file in json.loads(manifest.read_text())["files"].values():
-            for destination in file["destinations"].values():
-                yield destination["region"]
+def _assets(assembly: Path) -> list[tuple[str, str]]:
+    """What each is called in words, and the region it is published in."""
+    return [
+        (file["displayName"], destination["region"])
+        for manifest in assembly.glob("*.assets.json")
+        for file in json.loads(manifest.read_text())["files"].values()
+        for destination in file["destinations"].values()
+    ]
 
 
 # -- Two regions, side by side ---------------------------------------------------------------------
@@ -266,16 +292,15 @@ def test_two_regions_of_production_are_set_alike_but_for_what_is_listed(every_st
 
 
 def differing_settings(one: Synthesised, other: Synthesised) -> set[str]:
-    """The sections of cdk.json that two stages fill in differently; each is named, and lies, where it is."""
-    left, right = (stage.config.model_dump() for stage in (one, other))
-    return {name for name in left.keys() - {"name", "region"} if left[name] != right[name]}
+    """What two stages set differently in cdk.json; each is named, and lies, where it is."""
+    left, right = (dict(_leaves(stage.config.model_dump())) for stage in (one, other))
+    differing = {path for path in left.keys() | right.keys() if left.get(path) != right.get(path)}
+    return {".".join(path) for path in differing} - {"name", "region"}
 
 
 @pytest.mark.parametrize("name", ELSEWHERE)
-def test_another_region_differs_in_its_names_alone(
-    name: str, every_stage: dict[str, Synthesised], elsewhere: dict[str, Synthesised]
-):
-    assert differences(every_stage[LIKE], elsewhere[name]) == []
+def test_another_region_differs_in_its_names_alone(name: str, elsewhere: dict[str, Synthesised]):
+    assert differences(elsewhere[LIKE], elsewhere[name]) == []
 
 
 def test_regions_whose_way_out_is_by_instances_are_alike_too(tmp_path: Path):
@@ -293,6 +318,15 @@ def test_another_regions_endpoint_would_be_found():
     calling = {"Type": "AWS::Lambda::Function", "Properties": {"Environment": {"Variables": {"URL": address}}}}
     assert foreign_regions({"Function": calling}, "eu-south-2") == ["Function: eu-west-1"]
     assert foreign_regions({"Function": calling}, "eu-west-1") == []
+
+
+def test_what_copies_backups_may_name_the_region_of_the_copies_and_nothing_else_may():
+    copying = {"Type": "AWS::Backup::BackupPlan", "Properties": {"To": "eu-south-2"}}
+    plan = {"governance/BackupsPlanC5": copying}
+    assert foreign_regions(plan, "eu-west-1", "eu-south-2") == []
+    assert foreign_regions(plan, "eu-west-1") == ["governance/BackupsPlanC5: eu-south-2"]
+    assert foreign_regions(plan, "eu-west-1", "eu-central-1") == ["governance/BackupsPlanC5: eu-south-2"]
+    assert foreign_regions({"storage/Raw": copying}, "eu-west-1", "eu-south-2") == ["storage/Raw: eu-south-2"]
 
 
 def test_a_dashboard_may_show_what_is_kept_in_one_other_region_and_in_no_third():
@@ -321,7 +355,7 @@ def test_what_one_region_alone_has_would_be_found(every_stage: dict[str, Synthes
     found = differences(dev, every_stage[LIKE])
     assert any("RetentionInDays: 30, 365" in one for one in found)
     assert any("BytesScannedCutoffPerQuery" in one for one in found)
-    assert differing_settings(dev, every_stage[LIKE]) >= {"log_retention_days", "analysts"}
+    assert differing_settings(dev, every_stage[LIKE]) >= {"log_retention_days", "analysts.scan_limit_gib"}
 
 
 def test_a_resource_of_one_region_alone_would_be_found(every_stage: dict[str, Synthesised]):

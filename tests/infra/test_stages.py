@@ -50,7 +50,7 @@ def test_a_stack_is_built_on_what_it_needs_and_no_more(stage: Synthesised):
     assert needs("ingest") == needs("observability") == {"storage"} | network
     assert needs("transform") == {"storage", "database"} | network
     if "governance" in stage.templates:
-        assert needs("governance") == {"storage", "database", "observability"}
+        assert needs("governance") == {"storage", "database", "observability", *stage.elsewhere}
 
 
 def test_nothing_is_looked_up(stage: Synthesised):
