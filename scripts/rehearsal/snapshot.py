@@ -18,6 +18,7 @@ MADE_BY_ARRIVAL = {
     "quarantine": ("first_seen", "last_seen", "resolved_at", "mapping_version"),
 }
 """Table → columns that tell how often and when something came in, and not what it is."""
+NOTHING = "there was nothing to lose, so nothing is shown"
 # What was refused once and has been mapped since was never refused, as far as a replay can tell.
 _WAITING = {"quarantine": "resolved_at IS NULL"}
 
@@ -31,7 +32,8 @@ class Compared:
     before: int
     after: int
     differences: tuple[str, ...]
-    """``{id} is missing | is one too many | differs in {columns}``, as ``comparison.differences`` words it."""
+    """``{id} is missing | is one too many | differs in {columns}``, as ``comparison.differences`` words it; and
+    ``NOTHING`` of a table that was empty before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Snapshot:
 def _compared(
     store: str, table: str, before: dict[str, Rows], after: dict[str, Rows], differences: Iterable[str]
 ) -> Compared:
-    return Compared(store, table, len(before[table]), len(after[table]), tuple(differences))
+    idle = () if before[table] else (NOTHING,)
+    return Compared(store, table, len(before[table]), len(after[table]), (*idle, *differences))
 
 
 def take(

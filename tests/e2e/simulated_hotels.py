@@ -94,6 +94,20 @@ class SimulatedHotel:
             pq.write_table(table.filter(pc.field("hotel_id") == self.property_id), ours)
             yield ours.getvalue()
 
+    def lose_files(self) -> None:
+        """Its rows, out of every Parquet file: one of its own is deleted, one that other hotels have part in rewritten."""
+        s3, bucket = self.local.client("s3"), self.local.names.processed_bucket
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for key in (item["Key"] for item in page.get("Contents", ()) if item["Key"].endswith(".parquet")):
+                table = pq.read_table(io.BytesIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+                others = table.filter(pc.field("hotel_id") != self.property_id)
+                if not others.num_rows:
+                    s3.delete_object(Bucket=bucket, Key=key)
+                elif others.num_rows < table.num_rows:
+                    kept = io.BytesIO()
+                    pq.write_table(others, kept)
+                    s3.put_object(Bucket=bucket, Key=key, Body=kept.getvalue())
+
     def forget_rows(self) -> None:
         """Empties PostgreSQL of it, as if the live path had never been."""
         with psycopg.connect(self.local.dsn) as connection:

@@ -1,4 +1,4 @@
-"""The database is lost; from the raw lake alone every row comes back as it was, and the lake's current view with it."""
+"""Database and Parquet are lost; from the raw lake alone every row comes back, and the lake's current view too."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ FAULTS = Faults(drop=0.2, reorder=0.2, duplicate=0.2, unknown_words=0.1, missing
 class Rebuilt(NamedTuple):
     hotel: SimulatedHotel
     before: Snapshot
+    lost: Snapshot
     after: Snapshot
 
 
@@ -41,10 +42,13 @@ def rebuilt(deployed: LocalStack) -> Rebuilt:
         before = _taken(hotel)
     rebuild = Rebuild(deployed, lambda *arguments: pousada(deployed, *arguments))
     rebuild.lose_the_database()
+    # Not `lose_the_lake`: other tests' hotels have their files there.
+    hotel.lose_files()
     rebuild.migrate()
+    lost = _taken(hotel)
     rebuild.replay([f"hostpms/{PROPERTY}/"])
     _done_by_both_paths(deployed)
-    return Rebuilt(hotel, before, _taken(hotel))
+    return Rebuilt(hotel, before, lost, _taken(hotel))
 
 
 def _done_by_both_paths(local: LocalStack) -> None:
@@ -67,6 +71,11 @@ def test_there_was_something_of_every_kind_to_lose(rebuilt: Rebuilt) -> None:
     assert {key.split("/")[2] for key in keys} == {"webhooks", "polling"}
     assert all(len(rebuilt.before.postgres[table]) >= 2 for table in TABLES.values())
     assert all(rebuilt.before.lake.values())
+
+
+def test_all_of_it_was_lost(rebuilt: Rebuilt) -> None:
+    assert not any(rebuilt.lost.postgres.values())
+    assert not any(rebuilt.lost.lake.values())
 
 
 def test_every_row_is_as_it_was_and_so_is_the_quarantine_and_the_lakes_current_view(rebuilt: Rebuilt) -> None:

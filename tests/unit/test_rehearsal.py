@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from scripts.rehearsal import __main__ as rehearsal
 from scripts.rehearsal.__main__ import Outcome, rehearse
-from scripts.rehearsal.snapshot import MADE_BY_ARRIVAL, Compared, Snapshot, decided_columns
-from shared.model.columns import ENTITIES, MODELS, TABLES, columns
+from scripts.rehearsal.snapshot import NOTHING, Compared, Snapshot, decided_columns
+from shared.model.columns import ENTITIES, MODELS, TABLES, columns, content_columns
 
 
 def row(entity: str, **changed: Any) -> tuple[Any, ...]:
@@ -22,7 +22,13 @@ def row(entity: str, **changed: Any) -> tuple[Any, ...]:
 
 
 def snapshot(**tables: dict[str, tuple[Any, ...]]) -> Snapshot:
-    return Snapshot({table: tables.get(table, {}) for table in TABLES.values()}, {TABLES[e]: {} for e in ENTITIES})
+    """With a row of every table, where ``tables`` says nothing else."""
+    postgres = {TABLES[entity]: tables.get(TABLES[entity], {"one": row(entity)}) for entity in MODELS}
+    return Snapshot(postgres, {TABLES[entity]: {"one": content(entity)} for entity in ENTITIES})
+
+
+def content(entity: str) -> tuple[Any, ...]:
+    return tuple(content_columns(entity))
 
 
 def found(before: Snapshot, after: Snapshot) -> dict[str, tuple[str, ...]]:
@@ -40,7 +46,7 @@ def test_what_is_lost_changed_or_invented_is_told_by_its_id_and_columns_and_neve
 def test_the_quarantine_is_compared_as_well() -> None:
     before = snapshot(quarantine={"q": row("quarantine")})
 
-    assert found(before, snapshot()) == {"quarantine": ("q is missing",)}
+    assert found(before, snapshot(quarantine={})) == {"quarantine": ("q is missing",)}
     assert found(before, snapshot(quarantine={"q": row("quarantine", reason="other")})) == {
         "quarantine": ("q differs in reason",)
     }
@@ -50,7 +56,17 @@ def test_the_quarantine_is_compared_as_well() -> None:
 def test_nothing_is_left_out_but_what_arrival_makes(entity: str) -> None:
     left_out = {column.name for column in columns(entity)} - set(decided_columns(entity))
 
-    assert left_out == {"id", *MADE_BY_ARRIVAL[TABLES[entity]]}
+    again = {"first_seen", "last_seen", "resolved_at", "mapping_version"}
+    assert left_out == {"id", *(again if entity == "quarantine" else ("version", "synced_at"))}
+
+
+def test_a_table_that_was_empty_before_shows_nothing_and_is_no_pass() -> None:
+    assert found(snapshot(payments={}), snapshot(payments={})) == {"payments": (NOTHING,)}
+    full = snapshot()
+    idle = Snapshot(full.postgres, {**full.lake, "rooms": {}})
+    assert [(one.store, one.table, one.differences) for one in idle.against(idle) if one.differences] == [
+        ("Parquet, current", "rooms", (NOTHING,))
+    ]
 
 
 @pytest.mark.parametrize(("differences", "status"), [((), 0), (("a is missing",), 1)])
