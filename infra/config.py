@@ -218,6 +218,9 @@ class StageConfig(Section):
     def _copies_go_elsewhere(self) -> StageConfig:
         if self.recovery.copy_to_region == self.region:
             raise ValueError(f"recovery.copy_to_region: {self.region} is the stage's own")
+        replica = self.recovery.replicate_raw_to
+        if replica and replica.bucket_arn.endswith(f":{self.names.raw_bucket}"):
+            raise ValueError(f"recovery.replicate_raw_to: {self.names.raw_bucket} is the stage's own")
         return self
 
     @model_validator(mode="after")

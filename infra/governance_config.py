@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from infra.config_section import Schedule, Section
+from infra.config_section import Cron, Section
 
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 
@@ -50,7 +50,7 @@ class Replica(Section):
 class Recovery(Section):
     """Backups of what cannot be had again from the raw bucket. Nothing leaves the region unless it is said here."""
 
-    schedule: Schedule = "cron(30 4 * * ? *)"
+    schedule: Cron = "cron(30 4 * * ? *)"
     """AWS Backup can begin no backup of a database in RDS's own windows, those of backups and of maintenance, nor in
     the hour before either (infra/capabilities/database.py has them); it begins one within the hour after this."""
     keep_days: int = Field(35, ge=7, le=3653)

@@ -21,6 +21,10 @@ REGIONS_WITHOUT_BUDGETS = frozenset(
         *("eu-south-1", "eu-south-2", "il-central-1", "me-central-1", "mx-central-1"),
     }
 )
+# And where it has no AWS::CE::AnomalyMonitor; docs/governance.md has that command too.
+REGIONS_WITHOUT_ANOMALIES = frozenset(
+    {"ap-east-2", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "mx-central-1"}
+)
 # Of the month's budget, in percent: what has been spent, and what will have been by its end.
 _THRESHOLDS = (("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100))
 
@@ -38,6 +42,11 @@ class Budgets(Construct):
         governance = config.governance
         if governance.monthly_budget_usd is not None and config.region not in REGIONS_WITHOUT_BUDGETS:
             self._add_budget(config, governance.monthly_budget_usd, topic)
+        if config.region not in REGIONS_WITHOUT_ANOMALIES:
+            self._add_monitor(config, topic)
+
+    def _add_monitor(self, config: StageConfig, topic: sns.ITopic | None) -> None:
+        governance = config.governance
         monitor = ce.CfnAnomalyMonitor(
             self,
             "Anomalies",

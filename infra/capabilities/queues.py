@@ -13,7 +13,7 @@ from shared.names import Names
 # which Lambda already holds the messages. Shorter, they would be delivered twice.
 _VISIBILITY_PER_TIMEOUT = 6
 _MAX_RECEIVES = 10
-_ENCRYPTED = "It is encrypted, with SQS's own key, which the check does not look for; messages are addresses and ids."
+_ENCRYPTED = "SQS's own key will do: messages are addresses and ids, and a key of ours would be asked for each of them."
 
 
 class DeadLetterQueue(sqs.Queue):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -30,6 +31,8 @@ class Replication(Construct):
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("s3.amazonaws.com"))
         _may_read(role, source, key, config)
         _may_write(role, to)
+        # Where the copies are another account's, its policies name the role (docs/recovery.md).
+        CfnOutput(Stack.of(self), "ReplicationRole", value=role.role_arn, description="Copies raw objects elsewhere")
         bucket = cast(s3.CfnBucket, source.node.default_child)
         bucket.replication_configuration = s3.CfnBucket.ReplicationConfigurationProperty(
             role=role.role_arn, rules=[_rule(to)]

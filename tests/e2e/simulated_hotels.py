@@ -95,7 +95,7 @@ class SimulatedHotel:
             yield ours.getvalue()
 
     def lose_files(self) -> None:
-        """Its rows, out of every Parquet file: one of its own is deleted, one that other hotels have part in rewritten."""
+        """Its rows, out of every Parquet file: its own are deleted, those of several hotels written anew."""
         s3, bucket = self.local.client("s3"), self.local.names.processed_bucket
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for key in (item["Key"] for item in page.get("Contents", ()) if item["Key"].endswith(".parquet")):

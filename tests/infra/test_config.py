@@ -19,6 +19,10 @@ def document(**stage: Any) -> dict[str, Any]:
     return {"vendors": ["hostpms"], "stages": {"prod-eu-west-1": {"region": "eu-west-1", **stage}}}
 
 
+OWN_RAW = "arn:aws:s3:::pousada-prod-eu-west-1-raw"
+REPLICA_KEY = f"arn:aws:kms:eu-south-2:{'1' * 12}:key/0a-1b"
+
+
 def domain(region: str) -> dict[str, str]:
     return {"name": "hooks.hotel.example", "certificate_arn": f"arn:aws:acm:{region}:{'1' * 12}:certificate/0a-1b"}
 
@@ -101,6 +105,13 @@ def test_a_stage_says_only_what_differs_from_the_defaults():
         ({"governance": {"notify": ["finance"]}}, "governance.notify.0: String should match"),
         ({"recovery": {"copy_to_region": "eu-west-1"}}, "recovery.copy_to_region: eu-west-1 is the stage's own"),
         ({"recovery": {"replicate_raw_to": {"bucket_arn": "raw"}}}, "replicate_raw_to.bucket_arn: String should match"),
+        (
+            {"recovery": {"replicate_raw_to": {"bucket_arn": OWN_RAW, "kms_key_arn": REPLICA_KEY}}},
+            "recovery.replicate_raw_to: pousada-prod-eu-west-1-raw is the stage's own",
+        ),
+        ({"recovery": {"schedule": "rate(1 day)"}}, "recovery.schedule: String should match pattern '^cron"),
+        ({"recovery": {"schedule": "cron(30 4 * * ?)"}}, "recovery.schedule: String should match pattern '^cron"),
+        ({"governance": {"trail_regions": "some"}}, "governance.trail_regions: Input should be 'all' or 'own'"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(stage: dict[str, Any], told: str):

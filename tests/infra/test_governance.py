@@ -10,7 +10,7 @@ from aws_cdk import App, Stack
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 
-from infra.capabilities.budgets import REGIONS_WITHOUT_BUDGETS, Budgets
+from infra.capabilities.budgets import REGIONS_WITHOUT_ANOMALIES, REGIONS_WITHOUT_BUDGETS, Budgets
 from infra.findings import accepted
 from tests.infra.templates import Resource, Synthesised, words
 
@@ -223,6 +223,15 @@ def test_where_nobody_is_named_the_topic_for_mail_is_told(plain: Synthesised):
     for budget in plain.properties("AWS::Budgets::Budget").values():
         for one in budget["NotificationsWithSubscribers"]:
             assert one["Subscribers"] == [{"SubscriptionType": "SNS", "Address": to["Address"]}]
+
+
+@pytest.mark.parametrize("region", ["mx-central-1", "ap-east-2"])
+def test_where_cloudformation_has_neither_budget_nor_monitor_none_is_made(region: str, plain: Synthesised):
+    assert region in REGIONS_WITHOUT_ANOMALIES & REGIONS_WITHOUT_BUDGETS
+    stack = Stack(App(), "bare")
+    Budgets(stack, "Budgets", config=plain.config.model_copy(update={"region": region}), topic=sns.Topic(stack, "Mail"))
+    made = {r["Type"] for r in Template.from_stack(stack).to_json()["Resources"].values()}
+    assert made == {"AWS::SNS::Topic"}
 
 
 def test_a_topic_is_told_as_well_and_of_anomalies_at_once(every_option: Synthesised):

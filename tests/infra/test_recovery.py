@@ -200,6 +200,15 @@ def test_the_other_accounts_copies_are_the_other_accounts(replicated: dict[str, 
     assert destination["AccessControlTranslation"] == {"Owner": "Destination"}
 
 
+def test_the_role_that_copies_is_told_for_the_policies_of_another_account(
+    every_option: Synthesised, plain: Synthesised
+):
+    raw = every_option.named("AWS::S3::Bucket", every_option.config.names.raw_bucket)
+    told = every_option.templates["storage"]["Outputs"]["ReplicationRole"]["Value"]
+    assert told == raw["ReplicationConfiguration"]["Role"]
+    assert "ReplicationRole" not in plain.templates["storage"]["Outputs"]
+
+
 def test_who_copies_reads_the_one_bucket_and_writes_the_other(every_option: Synthesised):
     raw = "LakeRaw"
     allowed = [
