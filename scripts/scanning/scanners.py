@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scripts.local import environment
 from scripts.local.deployment import CDK
@@ -27,9 +28,15 @@ MEANINGLESS = {
 """Checks that say nothing of a template that a program wrote → why. cfn-lint's alone."""
 
 
+OPTIONS = ROOT / "tests" / "infra" / "options.py"
+"""Whose ``EVERY_OPTION`` is all that a stage may switch on."""
+_OPTED = "prod-eu-west-1"
+
+
 @dataclass(frozen=True)
 class Scene:
-    """What there is to scan. ``templates``: of each stage on AWS; ``regions``: where each belongs."""
+    """What there is to scan. ``templates``: of each stage on AWS, and of one with every option, apart by region;
+    ``regions``: where each belongs."""
 
     tools: Path
     templates: dict[str, list[Path]]
@@ -106,12 +113,19 @@ def scan(name: str, scene: Scene) -> Outcome:
     """Runs one scanner on all it looks at. One that does not do its work counts as a finding, never as passed."""
     began = perf_counter()
     try:
-        reports = [SCANNERS[name].read(_said(command)) for command in SCANNERS[name].commands(scene)]
+        reports = [_of_something(SCANNERS[name].read(_said(it))) for it in SCANNERS[name].commands(scene)]
     except (NotScanned, KeyError, TypeError) as error:
         # The latter two: an answer of another shape, of a version whose reading nobody has written.
         reports = [Report(0, (Finding("not scanned", name, f"{type(error).__name__}: {error}"),))]
     found = tuple(finding for report in reports for finding in report.findings)
     return Outcome(name, sum(report.scanned for report in reports), found, perf_counter() - began)
+
+
+def _of_something(report: Report) -> Report:
+    """Nothing is found where nothing is looked at."""
+    if not (report.scanned or report.findings):
+        raise NotScanned("it looked at nothing")
+    return report
 
 
 def _said(command: Sequence[str]) -> Said:
@@ -125,13 +139,42 @@ def _environment() -> dict[str, str]:
 
 
 def synthesised(folder: Path, tools: Path) -> Scene:
-    """Every stage of cdk.json that goes to AWS, as ``cdk`` makes it. Raises CalledProcessError."""
-    stages = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]["pousada"]["stages"]
-    regions = {name: stage["region"] for name, stage in stages.items() if stage.get("target", "aws") == "aws"}
-    context = ["--context", f"stages={','.join(regions)}", "--output", str(folder)]
-    line = ["node", str(CDK), "synth", "--quiet", "--no-notices", "--no-color", *context]
+    """Every stage of cdk.json that goes to AWS, as ``cdk`` makes it, and one with all that may be switched on.
+
+    Raises CalledProcessError, and NotScanned where there is no template of a stage.
+    """
+    context = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    stages = context["pousada"]["stages"]
+    names = [name for name, stage in stages.items() if stage.get("target", "aws") == "aws"]
+    given = ["--context", f"stages={','.join(names)}", "--output", str(folder)]
+    line = ["node", str(CDK), "synth", "--quiet", "--no-notices", "--no-color", *given]
     subprocess.run(line, cwd=ROOT, env={**os.environ, **environment.tools()}, check=True, stdout=sys.stderr)
-    templates = {name: sorted((folder / f"assembly-{name}").glob("*.template.json")) for name in regions}
-    if empty := [name for name, found in templates.items() if not found]:
-        raise NotScanned(f"no template of {', '.join(empty)} was synthesised")
-    return Scene(tools, templates, regions)
+    assemblies = {name: folder / f"assembly-{name}" for name in names}
+    assemblies[f"{_OPTED}, every option"] = _with_every_option(context, folder / "every-option")
+    found = [(name, region, files) for name, it in assemblies.items() for region, files in _by_region(it).items()]
+    if empty := assemblies.keys() - {name for name, _, _ in found}:
+        raise NotScanned(f"no template of {', '.join(sorted(empty))} was synthesised")
+    templates = {f"{name} in {region}": files for name, region, files in found}
+    return Scene(tools, templates, {f"{name} in {region}": region for name, region, _ in found})
+
+
+def _with_every_option(context: dict[str, Any], folder: Path) -> Path:
+    """The assembly of the stage with what the tests switch on, all at once."""
+    document = context["pousada"]
+    stage = {**document["stages"][_OPTED], **runpy.run_path(str(OPTIONS))["EVERY_OPTION"]}
+    said = json.dumps({**context, "pousada": {**document, "stages": {_OPTED: stage}}})
+    # What cdk hands to an app; on its command line a context has texts alone.
+    handed = {"CDK_CONTEXT_JSON": said, "CDK_OUTDIR": str(folder), "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "app.py"]
+    subprocess.run(line, cwd=ROOT, env={**os.environ, **environment.tools(), **handed}, check=True, stdout=sys.stderr)
+    return folder / f"assembly-{_OPTED}"
+
+
+def _by_region(assembly: Path) -> dict[str, list[Path]]:
+    """The templates of an assembly: one stack of a stage may be in another region than the others."""
+    found: dict[str, list[Path]] = {}
+    for artifact in json.loads((assembly / "manifest.json").read_text(encoding="utf-8"))["artifacts"].values():
+        if artifact["type"] == "aws:cloudformation:stack":
+            region = artifact["environment"].rpartition("/")[2]
+            found.setdefault(region, []).append(assembly / artifact["properties"]["templateFile"])
+    return {region: sorted(files) for region, files in found.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from aws_cdk.assertions import Template
 
 from infra.capabilities.budgets import REGIONS_WITHOUT_ANOMALIES, REGIONS_WITHOUT_BUDGETS, Budgets
 from infra.findings import accepted
-from tests.infra.templates import Resource, Synthesised, words
+from tests.infra.policies import ACCOUNT, read, references
+from tests.infra.templates import REPOSITORY, Resource, Synthesised, words
 
 pytestmark = pytest.mark.infra
 
@@ -58,8 +60,13 @@ def test_reads_and_writes_of_raw_and_processed_objects_are_recorded(aws_stage: S
 
 def test_the_use_of_the_hotels_secrets_is_recorded(aws_stage: Synthesised):
     secrets = selectors(aws_stage)["hotel-secrets"]
-    assert secrets["resources.type"] == {"Equals": ["AWS::DynamoDB::Table"]}
-    assert aws_stage.config.names.named("hotel-secrets") in json.dumps(secrets["resources.ARN"]["Equals"])
+    (table,) = secrets.pop("resources.ARN")["Equals"]
+    assert secrets == {"eventCategory": {"Equals": ["Data"]}, "resources.type": {"Equals": ["AWS::DynamoDB::Table"]}}
+    assert (
+        references(aws_stage)
+        .text(table, "governance")
+        .endswith(f":{ACCOUNT}:table/{aws_stage.config.names.hotel_secrets_table}")
+    )
 
 
 def test_management_events_are_recorded_unless_the_account_has_a_trail_for_them(
@@ -128,12 +135,26 @@ def test_nobody_may_delete_a_log_file_or_pass_the_lock_by(aws_stage: Synthesised
 
 
 def test_the_trail_alone_may_write_and_only_this_one(aws_stage: Synthesised):
-    allowed = [s for s in statements(aws_stage) if s["Effect"] == "Allow"]
-    assert {action for s in allowed for action in words(s["Action"])} == {"s3:GetBucketAcl", "s3:PutObject"}
-    for statement in allowed:
-        assert statement["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
-        source = json.dumps(statement["Condition"]["StringEquals"]["aws:SourceArn"])
-        assert f":trail/{trail(aws_stage)['TrailName']}" in source
+    bucket = f"arn:aws:s3:::{aws_stage.config.names.trail_bucket}"
+    assert let_in(aws_stage, "AWS::S3::BucketPolicy") == [
+        ("cloudtrail.amazonaws.com", {"s3:GetBucketAcl"}, (bucket,), of_this_trail(aws_stage)),
+        ("cloudtrail.amazonaws.com", {"s3:PutObject"}, (f"{bucket}/AWSLogs/{ACCOUNT}/*",), of_this_trail(aws_stage)),
+    ]
+
+
+def let_in(stage: Synthesised, kind: str) -> list[tuple[str, set[str], tuple[str, ...], Any]]:
+    """By the stack's policies of that kind: which service, to do what, on what, and on which condition."""
+    return [
+        (s.principals[0][1], set(s.actions), s.resources, s.conditions)
+        for s in read(stage).of("resource")
+        if s.where.startswith("governance/") and s.guarded == kind and s.principals[0][0] == "Service"
+    ]
+
+
+def of_this_trail(stage: Synthesised) -> dict[str, Any]:
+    name = trail(stage)["TrailName"]
+    arn = f"arn:aws:cloudtrail:{stage.config.region}:{ACCOUNT}:trail/{name}"
+    return {"StringEquals": {"aws:SourceArn": (arn,)}}
 
 
 def test_the_bucket_is_encrypted_with_the_audits_own_key_and_its_accesses_are_logged(aws_stage: Synthesised):
@@ -160,14 +181,17 @@ def test_the_access_log_bucket_takes_what_is_logged_of_the_trails_bucket(aws_sta
     ]
 
 
-def test_the_key_serves_this_trail_and_its_account(aws_stage: Synthesised):
-    keys = aws_stage.properties("AWS::KMS::Key")
-    (key,) = (k for k in keys.values() if "CloudTrail" in k["Description"])
-    services = [s for s in key["KeyPolicy"]["Statement"] if "Service" in s["Principal"]]
-    assert [(s["Principal"]["Service"], set(words(s["Action"]))) for s in services] == [
-        ("cloudtrail.amazonaws.com", {"kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"}),
-    ]
-    assert "aws:SourceArn" in json.dumps(services)
+def test_the_key_serves_this_trail_and_its_account(plain: Synthesised, every_option: Synthesised):
+    sealing = {"kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"}
+    for stage in (plain, every_option):
+        key = (f"arn:aws:kms:{stage.config.region}:{ACCOUNT}:key/{stage.config.names.named('audit')}",)
+        service, *logs = let_in(stage, "AWS::KMS::Key")
+        assert service == ("cloudtrail.amazonaws.com", sealing, key, of_this_trail(stage))
+        group = f"arn:aws:logs:{stage.config.region}:{ACCOUNT}:log-group:/aws/cloudtrail/{trail(stage)['TrailName']}"
+        reading = {"kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo"}
+        on = {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": (group,)}}
+        told = stage.config.governance.trail_to_logs
+        assert logs == ([(f"logs.{stage.config.region}.amazonaws.com", sealing | reading, key, on)] if told else [])
 
 
 # -- Budget and anomalies --------------------------------------------------------------------------
@@ -185,6 +209,7 @@ def test_the_budget_is_of_this_application_in_this_stage(every_option: Synthesis
     (budget,) = every_option.properties("AWS::Budgets::Budget").values()
     assert (budget["Budget"]["BudgetType"], budget["Budget"]["TimeUnit"]) == ("COST", "MONTHLY")
     assert budget["Budget"]["BudgetLimit"]["Amount"] == 250
+    assert budget["Budget"]["Metrics"] == ["UnblendedCost"]
     tags = {one["Tags"]["Key"]: one["Tags"]["Values"] for one in budget["Budget"]["FilterExpression"]["And"]}
     assert tags == {"application": ["pousada"], "stage": ["prod-eu-west-1"]}
 
@@ -193,8 +218,11 @@ def test_budget_and_anomalies_are_told_by_mail(every_option: Synthesised):
     to = ["platform@hotel.example", "finance@hotel.example"]
     (budget,) = every_option.properties("AWS::Budgets::Budget").values()
     told = budget["NotificationsWithSubscribers"]
-    at = [(one["Notification"]["NotificationType"], one["Notification"]["Threshold"]) for one in told]
-    assert at == [("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100)]
+    above = {"ComparisonOperator": "GREATER_THAN", "ThresholdType": "PERCENTAGE"}
+    assert [one["Notification"] for one in told] == [
+        {"NotificationType": kind, "Threshold": percent, **above}
+        for kind, percent in (("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100))
+    ]
     for one in told:
         assert {"SubscriptionType": "EMAIL", "Address": to[0]} in one["Subscribers"]
         assert [s["Address"] for s in one["Subscribers"] if s["SubscriptionType"] == "EMAIL"] == to
@@ -202,8 +230,19 @@ def test_budget_and_anomalies_are_told_by_mail(every_option: Synthesised):
     subscriptions = every_option.properties("AWS::CE::AnomalySubscription").values()
     (subscription,) = (one for one in subscriptions if one["Frequency"] == "DAILY")
     assert subscription["Subscribers"] == [{"Type": "EMAIL", "Address": address} for address in to]
-    (dimension,) = json.loads(subscription["ThresholdExpression"]).values()
-    assert (dimension["Key"], dimension["Values"]) == ("ANOMALY_TOTAL_IMPACT_ABSOLUTE", ["15"])
+    impact = {"Key": "ANOMALY_TOTAL_IMPACT_ABSOLUTE", "MatchOptions": ["GREATER_THAN_OR_EQUAL"], "Values": ["15"]}
+    assert json.loads(subscription["ThresholdExpression"]) == {"Dimensions": impact}
+
+
+def test_the_budget_that_is_made_by_hand_is_the_same(plain: Synthesised):
+    (budget,) = plain.properties("AWS::Budgets::Budget").values()
+    page = (REPOSITORY / "docs" / "governance.md").read_text(encoding="utf-8").replace("\\", "")
+    by_hand = page[page.index("aws budgets create-budget") :].partition("```")[0]
+    shown = re.findall(r'"NotificationType": "(\w+)", \$above, "Threshold": (\d+)', by_hand)
+    made = [one["Notification"] for one in budget["NotificationsWithSubscribers"]]
+    assert shown == [(one["NotificationType"], str(one["Threshold"])) for one in made]
+    for tag in budget["Budget"]["FilterExpression"]["And"]:
+        assert f'"Key": "{tag["Tags"]["Key"]}"' in by_hand
 
 
 def test_anomalies_are_looked_for_in_this_stages_costs(aws_stage: Synthesised):

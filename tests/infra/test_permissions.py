@@ -50,6 +50,13 @@ def test_glue_marks_interfaces_with_its_own_tag_alone(aws_stage: Synthesised):
     )
 
 
+def test_the_job_marks_interfaces_with_glues_own_tag_and_no_other(aws_stage: Synthesised):
+    (marking,) = (s for s in aws_stage.allowed("EtlRole") if "ec2:CreateTags" in words(s["Action"]))
+    assert set(words(marking["Action"])) == {"ec2:CreateTags", "ec2:DeleteTags"}
+    assert marking["Condition"] == {"ForAllValues:StringEquals": {"aws:TagKeys": ["aws-glue-service-resource"]}}
+    assert ":network-interface/*" in str(marking["Resource"])
+
+
 def test_interfaces_are_made_in_this_account_and_region_alone(aws_stage: Synthesised):
     here = f'arn:aws:ec2:{aws_stage.config.region}:", {{"Ref": "AWS::AccountId"}}, ":'
     making = [s for _, s in aws_stage.statements() if "ec2:CreateNetworkInterface" in words(s["Action"])]

@@ -22,6 +22,33 @@ def test_every_bucket_is_versioned_and_closed_to_the_public(stage: Synthesised):
         assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(closed, True)
 
 
+def test_what_is_in_a_bucket_is_the_buckets_owners_and_no_list_of_its_own_opens_it(stage: Synthesised):
+    """The access logs' bucket has S3's default, which is the same."""
+    owned = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    for bucket in stage.properties("AWS::S3::Bucket").values():
+        assert bucket.get("OwnershipControls", owned) == owned
+        assert "OwnershipControls" in bucket or bucket["BucketName"].endswith("access-logs")
+
+
+def test_every_bucket_refuses_a_tls_that_is_older_than_1_2(stage: Synthesised):
+    refused = {"NumericLessThan": {"s3:TlsVersion": 1.2}}
+    for policy in stage.properties("AWS::S3::BucketPolicy").values():
+        denials = [s for s in policy["PolicyDocument"]["Statement"] if s.get("Condition") == refused]
+        assert [(s["Effect"], s["Action"], s["Principal"]) for s in denials] == [("Deny", "s3:*", {"AWS": "*"})]
+
+
+def test_logs_are_encrypted_with_the_data_key_where_they_are_the_stages_own(stage: Synthesised):
+    region, names = stage.config.region, stage.config.names
+    (use,) = (s for s in read(stage).of("resource") if "DataKey" in s.where and s.principals[0][0] == "Service")
+    ours = (
+        *(f"/{stage.config.prefix}/{stage.config.name}/*", f"/aws/*/{names.named('*')}"),
+        f"aws-waf-logs-{names.named('*')}",
+    )
+    groups = tuple(f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{name}" for name in ours)
+    assert use.principals == (("Service", f"logs.{region}.amazonaws.com"),)
+    assert use.conditions == {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}}
+
+
 def test_the_lake_is_encrypted_with_the_stages_own_key(stage: Synthesised):
     names = stage.config.names
     for name in (names.raw_bucket, names.processed_bucket, names.work_bucket):

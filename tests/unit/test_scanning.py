@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from scripts.scanning import __main__ as command
 from scripts.scanning import findings, installation, scanners
 from scripts.scanning.findings import Finding, NotScanned, Report, Said
 from scripts.scanning.scanners import MEANINGLESS, SCANNERS, Scene
+from tests.infra.options import EVERY_OPTION
 
 TEMPLATE = "/tmp/x/assembly-prod-eu-west-1/prodeuwest1storage.template.json"
 SHORT = "assembly-prod-eu-west-1/prodeuwest1storage.template.json"
@@ -229,6 +231,88 @@ def test_each_stage_is_linted_for_its_own_region(scene: Scene, monkeypatch: pyte
     assert scanners.scan("cfn-lint", scene).scanned == 2
     assert [line[line.index("--regions") + 1] for line in seen] == ["eu-west-1", "eu-south-2"]
     assert all(Path(line[-1]).name.startswith(stage) for line, stage in zip(seen, scene.templates, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "nothing", "error"),
+    [
+        ("nag", {"constructs": 0, "findings": []}, ""),
+        ("bandit", {"errors": [], "metrics": {"_totals": {"loc": 0}}, "results": []}, ""),
+        ("pins", {}, "INFO:pip_audit._audit:Dry run: would have audited 0 packages"),
+        ("pip-audit", {"dependencies": [], "fixes": []}, ""),
+    ],
+)
+def test_a_scanner_that_looked_at_nothing_has_not_passed(
+    name: str, nothing: Any, error: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, json.dumps(nothing), error=error)
+    (found,) = scanners.scan(name, scene).findings
+    assert (found.rule, found.what) == ("not scanned", "NotScanned: it looked at nothing")
+
+
+def test_a_scanner_is_asked_for_all_that_it_finds(scene: Scene) -> None:
+    """Of any severity, with no check left out but what has its reason, and no status that says all is well."""
+    tools, (first, _) = scene.tools, scene.templates.values()
+    asked = {name: [list(map(str, line)) for line in scanner.commands(scene)] for name, scanner in SCANNERS.items()}
+    audit = ["--require-hashes", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
+    assert asked["nag"] == [[sys.executable, "-m", "infra.findings"]]
+    assert asked["cfn-lint"][0] == [
+        *(str(tools / "cfn-lint"), "--format", "json", "--regions", "eu-west-1"),
+        *("--ignore-checks", "W3005", "--", str(first[0])),
+    ]
+    assert asked["checkov"][0] == [
+        *(str(tools / "checkov"), "--framework", "cloudformation", "--output", "json"),
+        *("--quiet", "--compact", "--skip-download", "--file", str(first[0])),
+    ]
+    assert asked["bandit"] == [
+        [
+            *(str(tools / "bandit"), "--quiet", "--format", "json", "-c", "pyproject.toml", "--recursive"),
+            *("app.py", "infra", "lambdas", "glue_jobs", "shared", "scripts"),
+        ]
+    ]
+    for name, more in (("pins", ["--dry-run"]), ("pip-audit", [])):
+        assert asked[name] == [
+            [str(tools / "pip-audit"), "--requirement", lock, *audit, *more] for lock in scanners.LOCKS
+        ]
+
+
+def test_what_may_be_switched_on_is_scanned_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a stack that is in another region than its stage, as that region's."""
+    synthesising: list[dict[str, str]] = []
+
+    def run(line: list[str], *, env: dict[str, str], **how: Any) -> None:
+        synthesising.append(env)
+        if "app.py" in line:
+            assembly(tmp_path / "every-option" / "assembly-prod-eu-west-1", storage="eu-west-1", copies="eu-south-2")
+        else:
+            for name in ("dev-eu-west-1", "prod-eu-west-1", "prod-eu-south-2"):
+                assembly(tmp_path / f"assembly-{name}", storage=name.partition("-")[2])
+
+    monkeypatch.setattr(scanners.subprocess, "run", run)
+    scene = scanners.synthesised(tmp_path, tmp_path)
+    opted = "prod-eu-west-1, every option"
+    assert scene.regions.keys() == scene.templates.keys()
+    assert {name for name in scene.templates if name.startswith(opted)} == {
+        f"{opted} in eu-west-1",
+        f"{opted} in eu-south-2",
+    }
+    assert [path.name for path in scene.templates[f"{opted} in eu-south-2"]] == ["copies.template.json"]
+    (stage,) = json.loads(synthesising[1]["CDK_CONTEXT_JSON"])["pousada"]["stages"].values()
+    assert EVERY_OPTION.items() <= stage.items()
+
+
+def assembly(folder: Path, **stacks: str) -> None:
+    folder.mkdir(parents=True)
+    artifacts: dict[str, Any] = {
+        stack: {
+            "type": "aws:cloudformation:stack",
+            "environment": f"aws://unknown-account/{region}",
+            "properties": {"templateFile": f"{stack}.template.json"},
+        }
+        for stack, region in stacks.items()
+    }
+    artifacts["Tree"] = {"type": "cdk:tree"}
+    (folder / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
 
 
 def test_only_what_asks_outside_waits_to_be_asked_for() -> None:
