@@ -304,7 +304,8 @@ def test_another_region_differs_in_its_names_alone(name: str, elsewhere: dict[st
 
 
 def test_regions_whose_way_out_is_by_instances_are_alike_too(tmp_path: Path):
-    one, other = synthesise(tmp_path, stages=f"{LIKE},prod-eu-south-2", network={"nat": "instance"}).values()
+    stages = f"{LIKE},prod-eu-south-2"
+    one, other = synthesise(tmp_path, stages=stages, network={"nat": "instance"}, recovery={}).values()
     assert "AWS::EC2::Instance" in {resource["Type"] for resource in everything(one).values()}
     assert differences(one, other) == []
     assert [foreign_regions(everything(stage), stage.config.region) for stage in (one, other)] == [[], []]

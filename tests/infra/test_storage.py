@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from shared.names import API_STAGE
 from tests.infra.policies import ACCOUNT, Statement, read
 from tests.infra.simulator import covers
 from tests.infra.templates import Synthesised
@@ -42,7 +43,7 @@ def test_logs_are_encrypted_with_the_data_key_where_they_are_the_stages_own(stag
     (use,) = (s for s in read(stage).of("resource") if "DataKey" in s.where and s.principals[0][0] == "Service")
     ours = (
         *(f"/{stage.config.prefix}/{stage.config.name}/*", f"/aws/*/{names.named('*')}"),
-        f"aws-waf-logs-{names.named('*')}",
+        *(f"aws-waf-logs-{names.named('*')}", f"API-Gateway-Execution-Logs_*/{API_STAGE}"),
     )
     groups = tuple(f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{name}" for name in ours)
     assert use.principals == (("Service", f"logs.{region}.amazonaws.com"),)

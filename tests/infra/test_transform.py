@@ -89,8 +89,9 @@ class TestJob:
     def test_writes_its_log_where_a_retention_is_set(self, aws_stage: Synthesised):
         job = aws_stage.named("AWS::Glue::Job", aws_stage.config.names.glue_job)
         prefix, name = job["DefaultArguments"]["--custom-logGroup-prefix"], aws_stage.config.names.glue_job
-        groups = {log["LogGroupName"] for log in aws_stage.properties("AWS::Logs::LogGroup").values()}
-        assert {f"{prefix}/{name}-role/{name}/{stream}" for stream in ("output", "error")} <= groups
+        assert {f"{prefix}/{name}-role/{name}/{stream}" for stream in ("output", "error")} <= set(
+            aws_stage.log_groups()
+        )
 
     def test_encrypts_logs_and_results_with_the_stages_key(self, aws_stage: Synthesised):
         (security,) = aws_stage.properties("AWS::Glue::SecurityConfiguration").values()
