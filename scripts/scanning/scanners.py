@@ -56,16 +56,16 @@ def _nag(scene: Scene) -> Iterator[Sequence[str]]:
 
 
 def _cfn_lint(scene: Scene) -> Iterator[Sequence[str]]:
-    for stage, templates in scene.templates.items():
-        ignored = ["--ignore-checks", *MEANINGLESS]
-        region = ["--regions", scene.regions[stage]]
-        yield [str(scene.tools / "cfn-lint"), "--format", "json", *region, *ignored, "--", *map(str, templates)]
+    for region in dict.fromkeys(scene.regions.values()):
+        templates = [file for name, files in scene.templates.items() if scene.regions[name] == region for file in files]
+        options = ["--format", "json", "--regions", region, "--ignore-checks", *MEANINGLESS]
+        yield [str(scene.tools / "cfn-lint"), *options, "--", *map(str, templates)]
 
 
 def _checkov(scene: Scene) -> Iterator[Sequence[str]]:
     options = ["--framework", "cloudformation", "--output", "json", "--quiet", "--compact", "--skip-download"]
-    for templates in scene.templates.values():
-        yield [str(scene.tools / "checkov"), *options, "--file", *map(str, templates)]
+    templates = [str(file) for files in scene.templates.values() for file in files]
+    yield [str(scene.tools / "checkov"), *options, "--file", *templates]
 
 
 def _bandit(scene: Scene) -> Iterator[Sequence[str]]:

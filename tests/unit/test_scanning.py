@@ -252,7 +252,7 @@ def test_a_scanner_that_looked_at_nothing_has_not_passed(
 
 def test_a_scanner_is_asked_for_all_that_it_finds(scene: Scene) -> None:
     """Of any severity, with no check left out but what has its reason, and no status that says all is well."""
-    tools, (first, _) = scene.tools, scene.templates.values()
+    tools, (first, second) = scene.tools, scene.templates.values()
     asked = {name: [list(map(str, line)) for line in scanner.commands(scene)] for name, scanner in SCANNERS.items()}
     audit = ["--require-hashes", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
     assert asked["nag"] == [[sys.executable, "-m", "infra.findings"]]
@@ -260,9 +260,11 @@ def test_a_scanner_is_asked_for_all_that_it_finds(scene: Scene) -> None:
         *(str(tools / "cfn-lint"), "--format", "json", "--regions", "eu-west-1"),
         *("--ignore-checks", "W3005", "--", str(first[0])),
     ]
-    assert asked["checkov"][0] == [
-        *(str(tools / "checkov"), "--framework", "cloudformation", "--output", "json"),
-        *("--quiet", "--compact", "--skip-download", "--file", str(first[0])),
+    assert asked["checkov"] == [
+        [
+            *(str(tools / "checkov"), "--framework", "cloudformation", "--output", "json"),
+            *("--quiet", "--compact", "--skip-download", "--file", str(first[0]), str(second[0])),
+        ]
     ]
     assert asked["bandit"] == [
         [
