@@ -50,7 +50,8 @@ class PousadaStage(cdk.Stage):
         network = NetworkStack(self, "network", config=config, **protected).network if target.network else None
         foundation = Foundation(config, target, network, self.storage.key, self.storage.secrets.key)
         database = DatabaseStack(self, "database", foundation=foundation, **protected)
-        self.ingest = IngestStack(self, "ingest", foundation=foundation)
+        # Its API's id stands in the URL that every vendor delivers to.
+        self.ingest = IngestStack(self, "ingest", foundation=foundation, **protected)
         self.transform = TransformStack(self, "transform", foundation=foundation, door=database.door)
         # Functions come after the tables that they write, and go before them.
         self.transform.add_stack_dependency(database)

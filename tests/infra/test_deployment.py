@@ -92,12 +92,40 @@ def test_a_deployment_is_rolled_back_where_it_fails_is_stopped_or_an_alarm_rings
             "Events": ["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_REQUEST", "DEPLOYMENT_STOP_ON_ALARM"],
         }
         assert group["AlarmConfiguration"]["Enabled"]
-        assert group["AlarmConfiguration"]["Alarms"]
+
+
+def test_a_group_heeds_all_alarms_of_its_function(prod: Synthesised):
+    names = {
+        id.partition("/")[2]: alarm["AlarmName"] for id, alarm in prod.properties("AWS::CloudWatch::Alarm").items()
+    }
+    for function in GRADUALLY:
+        (group,) = (g for g in _groups(prod) if g["DeploymentGroupName"] == prod.config.names.function(function))
+        heeded = {names[alarm["Name"]["Ref"]] for alarm in group["AlarmConfiguration"]["Alarms"]}
+        assert heeded == {
+            prod.config.names.named(f"rollback-{name}") for name in SYMPTOMS if name.startswith(f"{function}-")
+        }
+
+
+SYMPTOMS = {
+    "webhook-errors": ("AWS/Lambda", "Errors", "Sum", 0, "1 of 3"),
+    "webhook-5xx": ("AWS/ApiGateway", "5XXError", "Sum", 0, "2 of 3"),
+    "webhook-slow": ("AWS/Lambda", "Duration", "p99", 1000, "2 of 3"),
+    "apply-errors": ("AWS/Lambda", "Errors", "Sum", 0, "1 of 3"),
+}
+"""Metric, statistic, above how much, in how many of the last minutes."""
+
+
+def test_a_symptom_rings_from_where_it_must(prod: Synthesised):
+    for name, alarm in _alarms(prod).items():
+        statistic = alarm.get("Statistic") or alarm["ExtendedStatistic"]
+        over = f"{alarm['DatapointsToAlarm']} of {alarm['EvaluationPeriods']}"
+        assert (alarm["ComparisonOperator"], alarm["Period"]) == ("GreaterThanThreshold", 60)
+        assert (alarm["Namespace"], alarm["MetricName"], statistic, alarm["Threshold"], over) == SYMPTOMS[name], name
 
 
 def test_the_alarms_are_of_the_alias_and_a_quiet_hour_rings_none(prod: Synthesised):
     alarms = _alarms(prod)
-    assert set(alarms) == {"webhook-errors", "webhook-5xx", "webhook-slow", "apply-errors"}
+    assert alarms.keys() == SYMPTOMS.keys()
     for name, alarm in alarms.items():
         dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
         if alarm["Namespace"] == "AWS/Lambda":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tests.infra.templates import REPOSITORY, STAGES, Synthesised
 
 pytestmark = pytest.mark.infra
 
+_STACKS = ("storage", "network", "database", "ingest", "transform", "observability", "governance")
 _SYNTHESISE = (
     "import tests.infra.templates as t, pathlib, sys; t.synthesise(pathlib.Path(sys.argv[1]), stages=sys.argv[2])"
 )
@@ -59,8 +61,12 @@ def test_nothing_is_looked_up(stage: Synthesised):
 
 
 def test_a_production_stage_cannot_lose_its_data_by_a_slip(aws_stage: Synthesised):
-    for name in ("storage", "network", "database"):
-        assert aws_stage.assembly.get_stack_by_name(aws_stage.config.names.stack(name)).termination_protection
+    stacks = {name: aws_stage.assembly.get_stack_by_name(aws_stage.config.names.stack(name)) for name in _STACKS}
+    protected = {name for name, stack in stacks.items() if stack.termination_protection}
+    assert protected == {"storage", "network", "database", "ingest", "governance"}
+    # Those that a teardown unlocks.
+    (told,) = re.findall(r"for stack in (.*); do", (REPOSITORY / "docs" / "deploy.md").read_text(encoding="utf-8"))
+    assert set(told.split()) == protected
     kinds = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::RDS::DBInstance")
     kept = [aws_stage.resources(kind) for kind in kinds]
     for resource in (resource for resources in kept for resource in resources.values()):

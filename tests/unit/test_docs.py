@@ -177,6 +177,14 @@ def test_an_option_that_aws_does_not_take_would_be_found() -> None:
     assert options - {xform_name(name, "-") for name in shape.members} == {"alias"}
 
 
+@pages
+def test_a_deployment_of_several_stacks_at_once_asks_for_no_approval(page: Path) -> None:
+    """The CDK would ask nobody, and end."""
+    for line in page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        if "cdk deploy" in line and "--concurrency" in line:
+            assert "--require-approval never" in line, line
+
+
 # -- README ----------------------------------------------------------------------------------------
 
 
@@ -287,7 +295,13 @@ def test_the_runbook_has_a_section_for_every_dead_letter_queue(queue: str) -> No
     assert f"dead-letters-{queue.strip('-')}" in anchors(RUNBOOK)
 
 
-UNITS = {"Count": "count", "Milliseconds": "milliseconds", "Percent": "percent", "None": "minutes"}
+UNITS = {
+    "Count": "count",
+    "Milliseconds": "milliseconds",
+    "Percent": "percent",
+    "Bytes": "bytes",
+    "None": "minutes",
+}
 
 
 def test_the_runbook_lists_every_metric_as_it_is_counted_and_no_other() -> None:
