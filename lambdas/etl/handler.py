@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, NoReturn
 
@@ -36,6 +37,7 @@ def handle(event: dict[str, Any], context: Any) -> dict[str, Any]:
     if order.small_batch_bytes is not None:
         settings = msgspec.structs.replace(settings, small_batch_bytes=order.small_batch_bytes)
     runs = JobRuns(settings.glue_job, boto3.client("glue"))
+    telemetry.of_job(runs.untold(datetime.now(UTC)))
     with closing(etl.Job(settings, _no_spark)) as job, _counted(job):
         taken = take_pending(
             job, runs, settings.small_batch_bytes, lambda: context.get_remaining_time_in_millis() / 1000

@@ -193,7 +193,8 @@ def land_with_the_job(place: Place) -> None:
         if model.service_model.service_name != "glue":
             return None
         if model.name == "GetJobRuns":
-            return said(JobRuns=[{"Id": run, "JobRunState": "RUNNING"} for run in place.runs])
+            started = {"JobRunState": "RUNNING", "StartedOn": datetime.now(UTC)}
+            return said(JobRuns=[{"Id": run, **started} for run in place.runs])
         if place.runs:
             return said(Error={"Code": "ConcurrentRunsExceededException", "Message": "one runs already"})
         place.runs.append("jr_1")

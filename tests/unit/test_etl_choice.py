@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from glue_jobs.batch import Outcome
+from lambdas.etl import telemetry
 from lambdas.etl.choice import SECONDS_FOR_A_BATCH, Taken, take_pending
 from lambdas.etl.job_runs import JobRuns
 from shared.errors import Malformed
@@ -124,13 +126,22 @@ class FakeGlue:
 
     exceptions = SimpleNamespace(ConcurrentRunsExceededException=TooMany)
 
-    def __init__(self, *states: str, full: bool = False) -> None:
+    def __init__(
+        self, *states: str, full: bool = False, times: Mapping[str, tuple[float, float]] | None = None
+    ) -> None:
+        """``times``: by state, the minutes at which such a run was started and has ended."""
         self._states = states
         self._full = full
+        self._times = times or {}
 
     def get_job_runs(self, *, JobName: str) -> dict[str, Any]:
         assert JobName == "the-job"
-        return {"JobRuns": [{"Id": f"jr_{n}", "JobRunState": state} for n, state in enumerate(self._states)]}
+        return {"JobRuns": [self._run(n, state) for n, state in enumerate(self._states)]}
+
+    def _run(self, number: int, state: str) -> dict[str, Any]:
+        started, ended = self._times.get(state, (0, 0))
+        at = {"StartedOn": minutes(started), **({"CompletedOn": minutes(ended)} if ended else {})}
+        return {"Id": f"jr_{number}", "JobRunState": state, **at}
 
     def start_job_run(self, *, JobName: str) -> dict[str, Any]:
         assert JobName == "the-job"
@@ -149,6 +160,38 @@ def test_runs_that_have_ended_are_not() -> None:
     ended = ("SUCCEEDED", "FAILED", "TIMEOUT", "STOPPED", "ERROR", "EXPIRED")
     assert JobRuns("the-job", FakeGlue(*ended)).at_work() is None
     assert JobRuns("the-job", FakeGlue()).at_work() is None
+
+
+@pytest.mark.parametrize(
+    ("state", "started", "ended", "lasted"),
+    [
+        # At the call, an hour after it was started.
+        ("RUNNING", 60, 0, 60),
+        ("STOPPING", 60, 0, 60),
+        # Ended by its time limit since the call before; and longer ago, when that one has told it.
+        ("TIMEOUT", 60, 110, 50),
+        ("ERROR", 60, 110, 50),
+        ("TIMEOUT", 0, 50, None),
+        # It told its own time.
+        ("SUCCEEDED", 60, 110, None),
+    ],
+)
+def test_a_run_is_told_for_that_has_not_come_to_tell_its_own_time(state, started, ended, lasted) -> None:
+    runs = JobRuns("the-job", FakeGlue(state, "SUCCEEDED", times={state: (started, ended), "SUCCEEDED": (0, 20)}))
+    assert runs.untold(minutes(120)) == (None if lasted is None else timedelta(minutes=lasted))
+
+
+def test_of_several_it_is_the_longest_and_of_none_there_is_nothing_to_tell() -> None:
+    times = {"RUNNING": (111.0, 0.0), "TIMEOUT": (60.0, 110.0)}
+    assert JobRuns("the-job", FakeGlue("RUNNING", "TIMEOUT", times=times)).untold(minutes(120)) == timedelta(minutes=50)
+    assert JobRuns("the-job", FakeGlue()).untold(minutes(120)) is None
+
+
+def test_what_such_a_run_has_lasted_is_counted_as_a_run_s_duration(capsys: pytest.CaptureFixture[str]) -> None:
+    telemetry.of_job(timedelta(minutes=50))
+    telemetry.metrics.flush_metrics()
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["EtlDurationMs"] == [50 * 60 * 1000]
 
 
 def test_where_another_run_was_quicker_it_is_that_one() -> None:
