@@ -36,6 +36,9 @@ Shift = Literal[
 """CodeDeploy's own configurations for functions, each by its name without ``CodeDeployDefault.Lambda``."""
 AT_ONCE: Shift = "AllAtOnce"
 
+VISIBILITY_PER_TIMEOUT = 6
+"""AWS's advice for a function that reads from SQS: a message is hidden for six times its timeout, and the batching
+window besides, during which Lambda already holds the messages. Shorter, they would be delivered twice."""
 _BUCKET_NAME_LIMIT = 63
 _LEAST_NOTICE_SECONDS = 20
 _LONGEST_BUCKET = "access-logs"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from infra.config_section import Section
 
@@ -42,3 +42,10 @@ class Observability(Section):
     """Three of them. CloudWatch gives three to an account for nothing; more cost 3 USD a month each."""
     lambda_concurrency: int = Field(1000, ge=10)
     """The account's quota "Concurrent executions" in the region: the alarm rings at four fifths of it."""
+
+    @field_validator("page", "mail")
+    @classmethod
+    def _each_is_told_once(cls, told: tuple[str, ...]) -> tuple[str, ...]:
+        if twice := sorted({one for one in told if told.count(one) > 1}):
+            raise ValueError(f"{', '.join(twice)}: named twice")
+        return told

@@ -118,7 +118,7 @@ def _audit() -> None:
 
 def _rotate() -> None:
     telemetry = lambdas.rotate.telemetry
-    telemetry.aged("hostpms", {"webhook-secret": timedelta(days=1)})
+    telemetry.aged({"webhook-secret": timedelta(days=1)})
     telemetry.ended("hostpms", Rotated("rotated"))
     telemetry.ended("hostpms", Rotated("untold"))
 
@@ -134,6 +134,7 @@ def _watch() -> None:
     telemetry.syncs(Syncs())
     telemetry.queues({"queue": 1})
     telemetry.batches(timedelta())
+    telemetry.storage(1)
     telemetry.raw(["key"])
 
 

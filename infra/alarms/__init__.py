@@ -9,16 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infra.alarms import platform, storing, vendors
-from infra.alarms.definition import Alarm, Composite
+from infra.alarms.definition import Alarm
 from infra.config import StageConfig
 
 MOST_METRICS = 10
 """That CloudWatch takes in one alarm."""
-
-COMPOSITES = (
-    Composite("storing-troubled", "Records are not stored as they should be.", suppressor="apply-behind"),
-    Composite("syncing-troubled", "Polls of a hotel fail or are late.", suppressor="integration-down"),
-)
 
 
 def alarms(config: StageConfig, functions: Sequence[str]) -> tuple[Alarm, ...]:
@@ -26,6 +21,7 @@ def alarms(config: StageConfig, functions: Sequence[str]) -> tuple[Alarm, ...]:
     found = (
         *vendors.webhooks(config),
         *vendors.syncs(config),
+        *storing.rows(config),
         *storing.batches(config),
         *storing.proofs(config),
         *platform.functions(config, functions),

@@ -13,6 +13,7 @@ Missing = Literal["breaching", "notBreaching", "ignore"]
 
 OURS = ""
 """In place of a namespace: the stage's own (``Names.metrics_namespace``)."""
+WATCH_SILENT = "The watch did not run: watch-silent rings for that, and this alarm stays as it was."
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +57,16 @@ class Alarm:
     missing: Missing
     why: str
     """Why missing data are treated so."""
-    cause: str = ""
-    """The composite alarm that pages in its stead (``COMPOSITES``)."""
+    follows: str = ""
+    """The alarm beside which it is silent, since it mostly follows from that; for as long as that rings, and no longer.
 
+    Only for what stays until somebody mends it, so that nothing is lost by the waiting. A composite alarm of its own
+    pages in its stead (``pages_by``): in one of several, a second that rings would tell nothing new."""
 
-@dataclass(frozen=True, slots=True)
-class Composite:
-    """Pages if one of its children rings; but not while ``suppressor`` does, for then they follow from that."""
-
-    name: str
-    means: str
-    suppressor: str
+    @property
+    def pages_by(self) -> str:
+        """The composite alarm's name, where it has one."""
+        return f"{self.name}-page" if self.follows else ""
 
 
 def ours(name: str, statistic: str = "Maximum", **dimensions: str) -> Metric:
@@ -83,7 +83,7 @@ def gauge(
     threshold: float,
     shown: str,
     periods: int = 1,
-    cause: str = "",
+    follows: str = "",
 ) -> Alarm:
     """On the greatest value of a gauge that the function watch gives at every pass."""
     return Alarm(
@@ -96,8 +96,8 @@ def gauge(
         minutes=config.watch.every_minutes,
         periods=periods,
         missing="ignore",
-        why="The watch did not run: watch-silent rings for that, and this alarm stays as it was.",
-        cause=cause,
+        why=WATCH_SILENT,
+        follows=follows,
     )
 
 

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from infra.alarms.definition import Alarm, Metric, ours, total
 from infra.config import StageConfig
 
-_GIB = 1024**3
 _NOT_CALLED = "A function that is not called does not fail."
-_SECRETS = ("webhook-secret", "oauth-credentials")
 NAT = "nat-unreachable"
 REBOOTS = "nat-reboot-"
 """Alarms that only reboot a NAT instance begin so, and end with its number. Their page is that of ``NAT``."""
@@ -32,7 +30,6 @@ def functions(config: StageConfig, names: Sequence[str]) -> tuple[Alarm, ...]:
             minutes=5,
             missing="notBreaching",
             why=_NOT_CALLED,
-            cause="storing-troubled",
         ),
         Alarm(
             name="functions-throttled",
@@ -64,7 +61,7 @@ def functions(config: StageConfig, names: Sequence[str]) -> tuple[Alarm, ...]:
 
 def database(config: StageConfig) -> tuple[Alarm, ...]:
     instance = {"DBInstanceIdentifier": config.names.database_instance}
-    why = "RDS tells nothing of an instance that is away: apply-behind rings for that."
+    why = "RDS tells nothing of an instance that is away, and apply-behind rings for that."
     return (
         Alarm(
             name="database-cpu",
@@ -82,11 +79,13 @@ def database(config: StageConfig) -> tuple[Alarm, ...]:
             name="database-storage",
             severity="warn",
             means="Less than a fifth of the database's storage is free.",
-            metrics=(Metric("AWS/RDS", "FreeStorageSpace", instance, "Minimum"),),
-            threshold=config.database.storage_gib * _GIB / 5,
+            # Of what it has at the time: RDS enlarges it by itself.
+            metrics=(Metric("AWS/RDS", "FreeStorageSpace", instance, "Minimum"), ours("DatabaseStorageBytes")),
+            expression="100 * m0 / m1",
+            threshold=20,
             below=True,
             shown="< 20%",
-            minutes=15,
+            minutes=max(15, config.watch.every_minutes),
             missing="ignore",
             why=why,
         ),
@@ -112,38 +111,53 @@ def nat(instances: Sequence[str]) -> Alarm:
 
 
 def secrets(config: StageConfig) -> tuple[Alarm, ...]:
-    ages = tuple(ours("SecretAgeDays", vendor=vendor, kind=kind) for vendor in config.vendors for kind in _SECRETS)
+    days = config.hotel_secrets.rotate_days
     return (
-        Alarm(
-            name="secrets-old",
-            severity="warn",
-            means="A hotel's secret or credentials should have been rotated a week ago.",
-            metrics=ages,
-            expression=f"MAX([{', '.join(f'FILL(m{number}, 0)' for number in range(len(ages)))}])",
-            threshold=97,
-            shown="> 97 days",
-            minutes=24 * 60,
-            # Told once a day, and now and then a little later than a day after: the one before still counts.
-            periods=2,
-            enough=1,
-            missing="notBreaching",
-            why="A stage without hotels has no secrets, and an age that was told once a day comes again the next.",
+        _age(
+            name="webhook-secrets-old",
+            kind="webhook-secret",
+            means="A hotel's webhook secret should have been rotated a week ago, or nobody looks.",
+            days=days + 7,
+        ),
+        _age(
+            name="credentials-old",
+            kind="oauth-credentials",
+            means=f"A hotel's OAuth credentials have been in use for more than {days} days, or nobody looks.",
+            days=days,
         ),
     )
 
 
+def _age(*, name: str, kind: str, means: str, days: int) -> Alarm:
+    return Alarm(
+        name=name,
+        severity="warn",
+        means=means,
+        metrics=(ours("SecretAgeDays", kind=kind),),
+        threshold=days,
+        shown=f"> {days} days, or untold",
+        minutes=24 * 60,
+        # Told once a day, and now and then a little later than a day after: one day without it is no silence.
+        periods=2,
+        missing="breaching",
+        why="The daily run tells an age even where there is no hotel: for two days it did not run.",
+    )
+
+
 def watch(config: StageConfig) -> tuple[Alarm, ...]:
+    minutes, passes = config.watch.every_minutes, 3
     return (
         Alarm(
             name="watch-silent",
             severity="page",
-            means="The function watch has told nothing for a quarter of an hour: most other alarms are blind.",
-            metrics=(ours("WatchedHotels", "SampleCount"),),
+            means=f"The function watch has ended no pass for {minutes * passes} minutes: most other alarms are blind.",
+            # The last that a pass tells: one that fails at any step does not come so far.
+            metrics=(ours("RawObjectsUnbatched", "SampleCount"),),
             threshold=1,
             below=True,
-            shown="no pass in 3 of its periods",
-            minutes=config.watch.every_minutes,
-            periods=3,
+            shown=f"no pass in {passes} of its periods",
+            minutes=minutes,
+            periods=passes,
             missing="breaching",
             why="Its silence is what this alarm is there for.",
         ),

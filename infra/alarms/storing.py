@@ -2,27 +2,53 @@
 
 from __future__ import annotations
 
-from infra.alarms.definition import Alarm, Metric, gauge, ours, total
-from infra.config import StageConfig
+from math import ceil
 
-_FOLLOWS = "storing-troubled"
+from infra.alarms.definition import WATCH_SILENT, Alarm, Metric, gauge, ours, total
+from infra.config import VISIBILITY_PER_TIMEOUT, StageConfig
+
+_FOLLOWS = "apply-behind"
+_MINUTES = 5
+_A_DAY_AND_AN_HOUR = 25
 _NO_BATCH = "No batch was done in that time, so no record was refused in one."
 
 
-def batches(config: StageConfig) -> tuple[Alarm, ...]:
+def rows(config: StageConfig) -> tuple[Alarm, ...]:
+    """Of the queue's age SQS leaves out what was received three times and more, which with the database away is all:
+    what failed is counted besides (SQS Developer Guide, "Available CloudWatch metrics", ApproximateAgeOfOldestMessage).
+    """
+    names, one = config.names, _tries_of_one(config)
     return (
         Alarm(
             name="apply-behind",
             severity="page",
-            means="Deliveries wait for more than a quarter of an hour to become rows: mostly the database is away.",
-            metrics=(Metric("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": config.names.live_queue}),),
-            threshold=900,
-            shown="> 15 min",
-            minutes=5,
-            periods=2,
+            means="Deliveries do not become rows, for a quarter of an hour: mostly the database is away.",
+            metrics=(
+                Metric("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": names.live_queue}),
+                ours("ApplyFailed", "Sum"),
+                # Where it is out of time it counts nothing itself.
+                Metric("AWS/Lambda", "Errors", {"FunctionName": names.function("apply")}, "Sum"),
+            ),
+            expression=f"MAX([FILL(m0, 0) / 900, {total(2, first=1)} / {one}])",
+            threshold=1,
+            shown=f"oldest > 15 min, or > {one} failed tries in 5 min",
+            minutes=_MINUTES,
+            # A failover is over within two of them, the tries again after it included.
+            periods=3,
             missing="notBreaching",
-            why="SQS tells nothing of a queue that has been empty for hours.",
+            why="SQS tells nothing of a queue that has been empty for hours, and what is not called does not fail.",
         ),
+    )
+
+
+def _tries_of_one(config: StageConfig) -> int:
+    """How often one message can fail in a period: a single one that always fails is a dead letter, and no outage."""
+    apart = config.live.timeout_seconds * VISIBILITY_PER_TIMEOUT + config.live.window_seconds
+    return ceil(_MINUTES * 60 / apart)
+
+
+def batches(config: StageConfig) -> tuple[Alarm, ...]:
+    return (
         Alarm(
             name="etl-slow",
             severity="warn",
@@ -30,7 +56,7 @@ def batches(config: StageConfig) -> tuple[Alarm, ...]:
             metrics=(ours("EtlDurationMs"),),
             threshold=15 * 60 * 1000,
             shown="> 15 min",
-            minutes=5,
+            minutes=_MINUTES,
             missing="notBreaching",
             why="It is told once an hour; that nothing is done at all, manifests-pending says.",
         ),
@@ -42,7 +68,7 @@ def batches(config: StageConfig) -> tuple[Alarm, ...]:
             means="A batch has waited for more than two hours: the hourly runs fail, or there are none.",
             threshold=120,
             shown="> 2 h",
-            cause=_FOLLOWS,
+            follows=_FOLLOWS,
         ),
         gauge(
             config,
@@ -52,7 +78,7 @@ def batches(config: StageConfig) -> tuple[Alarm, ...]:
             means="A message was tried ten times, or a function failed three times over, and was set aside.",
             threshold=0,
             shown="> 0",
-            cause=_FOLLOWS,
+            follows=_FOLLOWS,
         ),
         Alarm(
             name="validation-errors",
@@ -96,7 +122,7 @@ def proofs(config: StageConfig) -> tuple[Alarm, ...]:
             periods=max(config.watch.raw_cycle_minutes // config.watch.every_minutes, 1),
             enough=1,
             missing="ignore",
-            why="The watch did not run: watch-silent rings for that, and this alarm stays as it was.",
+            why=WATCH_SILENT,
         ),
         Alarm(
             name="audit-findings",
@@ -107,6 +133,9 @@ def proofs(config: StageConfig) -> tuple[Alarm, ...]:
             threshold=0,
             shown="> 0",
             minutes=60,
+            # Told once a day: until the next audit the alarm would be over, with nothing mended.
+            periods=_A_DAY_AND_AN_HOUR,
+            enough=1,
             missing="notBreaching",
             why="The audit runs once a day; that it did not run at all, audit-missing says.",
         ),
@@ -121,7 +150,7 @@ def proofs(config: StageConfig) -> tuple[Alarm, ...]:
             shown="no hotel in 25 h",
             # By the hour, so that neither the day's own beginning nor that of the stage's first hotel counts.
             minutes=60,
-            periods=25,
+            periods=_A_DAY_AND_AN_HOUR,
             missing="breaching",
             why="Neither audit nor watch said anything for a day: that is what it is there for.",
         ),

@@ -7,7 +7,6 @@ from infra.config import StageConfig
 from shared.names import API_STAGE
 
 _QUIET = "Nobody delivered anything: a quiet hour is no failure."
-_FOLLOWS = "syncing-troubled"
 
 
 def webhooks(config: StageConfig) -> tuple[Alarm, ...]:
@@ -34,6 +33,18 @@ def webhooks(config: StageConfig) -> tuple[Alarm, ...]:
             shown="> 5%",
             minutes=5,
             periods=2,
+            missing="notBreaching",
+            why=_QUIET,
+        ),
+        Alarm(
+            name="webhooks-refused",
+            severity="warn",
+            means="More than a twentieth of deliveries is answered 4xx, whoever refuses them.",
+            metrics=(Metric("AWS/ApiGateway", "4XXError", api, "Average"),),
+            threshold=0.05,
+            shown="> 5%",
+            minutes=5,
+            periods=3,
             missing="notBreaching",
             why=_QUIET,
         ),
@@ -67,10 +78,11 @@ def syncs(config: StageConfig) -> tuple[Alarm, ...]:
             "PollsFailingInARow",
             name="polling-failing",
             severity="page",
-            means="A list of a hotel could not be polled twice in a row.",
+            means="A list of a hotel that is not down could not be polled twice in a row.",
             threshold=1,
             shown="> 1 run",
-            cause=_FOLLOWS,
+            # A hotel all of whose lists begin to fail is down by the second pass, and counts there alone from then on.
+            periods=2,
         ),
         gauge(
             config,
@@ -81,7 +93,6 @@ def syncs(config: StageConfig) -> tuple[Alarm, ...]:
             threshold=10,
             shown="> 10%",
             periods=3,
-            cause=_FOLLOWS,
         ),
         gauge(
             config,
@@ -91,7 +102,6 @@ def syncs(config: StageConfig) -> tuple[Alarm, ...]:
             means="A list of a hotel is more than two hours behind its schedule.",
             threshold=120,
             shown="> 2 h",
-            cause=_FOLLOWS,
         ),
         gauge(
             config,

@@ -8,8 +8,8 @@ from typing import Any
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from infra.alarms import COMPOSITES, alarms
-from infra.alarms.definition import OURS, Alarm, Composite, Metric
+from infra.alarms import alarms
+from infra.alarms.definition import OURS, Alarm, Metric
 from infra.capabilities.topics import Topics
 from infra.config import StageConfig
 from infra.target import Target
@@ -38,29 +38,30 @@ class Alarms(Construct):
         table = alarms(config, functions)
         self.alarms = {alarm.name: self._alarm(alarm) for alarm in table}
         if target.composite_alarms:
-            for composite in COMPOSITES:
-                self._composite(composite, [alarm.name for alarm in table if alarm.cause == composite.name])
+            for alarm in table:
+                if alarm.follows:
+                    self._composite(alarm)
 
     def _alarm(self, alarm: Alarm) -> cloudwatch.CfnAlarm:
-        silent = self._target.composite_alarms and alarm.cause
+        silent = self._target.composite_alarms and alarm.follows
         told = "" if silent else self._topic(alarm.severity)
         maths = self._target.metric_maths
         return metric_alarm(self, alarm, config=self._config, told=told, maths=maths)
 
-    def _composite(self, composite: Composite, children: Sequence[str]) -> None:
+    def _composite(self, alarm: Alarm) -> None:
         names = self._config.names
         made = cloudwatch.CfnCompositeAlarm(
             self,
-            composite.name,
-            alarm_name=names.named(composite.name),
-            alarm_description=described(composite.means, composite.name, self._config),
-            alarm_rule=" OR ".join(f'ALARM("{names.named(child)}")' for child in children),
-            actions_suppressor=names.named(composite.suppressor),
+            alarm.pages_by,
+            alarm_name=names.named(alarm.pages_by),
+            alarm_description=described(alarm.means, alarm.name, self._config),
+            alarm_rule=f'ALARM("{names.named(alarm.name)}")',
+            actions_suppressor=names.named(alarm.follows),
             actions_suppressor_wait_period=_WAIT_SECONDS,
             actions_suppressor_extension_period=_EXTENSION_SECONDS,
-            **_telling(self._topic("page")),
+            **_telling(self._topic(alarm.severity)),
         )
-        for name in (*children, composite.suppressor):
+        for name in (alarm.name, alarm.follows):
             made.add_resource_dependency(self.alarms[name])
 
     def _topic(self, severity: str) -> str:

@@ -7,11 +7,9 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.capabilities.permissions import acknowledge, skip_check
+from infra.config import VISIBILITY_PER_TIMEOUT
 from shared.names import Names
 
-# AWS's advice for a function that reads from SQS: six times its timeout, and the batching window besides, during
-# which Lambda already holds the messages. Shorter, they would be delivered twice.
-_VISIBILITY_PER_TIMEOUT = 6
 _MAX_RECEIVES = 10
 _ENCRYPTED = "SQS's own key will do: messages are addresses and ids, and a key of ours would be asked for each of them."
 
@@ -53,7 +51,7 @@ class WorkQueue(Construct):
             enforce_ssl=True,
             # A message keeps its age when it moves: seven days here leave seven in the dead letters.
             retention_period=Duration.days(7),
-            visibility_timeout=Duration.seconds(consumer_timeout.to_seconds() * _VISIBILITY_PER_TIMEOUT + gathering),
+            visibility_timeout=Duration.seconds(consumer_timeout.to_seconds() * VISIBILITY_PER_TIMEOUT + gathering),
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_MAX_RECEIVES),
         )
         skip_check(self.queue, "CKV_AWS_27", _ENCRYPTED)

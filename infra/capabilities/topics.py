@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from aws_cdk import Annotations
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
@@ -33,6 +34,9 @@ class Topics(Construct):
         )
         self._let_them_use_the_key()
         observability = config.observability
+        if config.target == "aws" and not observability.page:
+            nobody = "observability.page in cdk.json names nobody: no alarm of this stage wakes anybody"
+            Annotations.of(self).add_warning_v2("pousada:nobody-is-paged", nobody)
         self.page = self._topic("Page", config.names.page_topic, observability.page)
         self.mail = self._topic("Mail", config.names.mail_topic, observability.mail)
 

@@ -8,12 +8,13 @@ from aws_cdk import ArnFormat, Duration, Stack
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.permissions import allow, bucket, may_read_with_key, objects, table
+from infra.capabilities.permissions import acknowledge, allow, bucket, may_read_with_key, objects, table
 from infra.capabilities.schedule import add_schedule
 from infra.foundation import Foundation
 
 # Less than a period: two passes would count the same, and cost twice.
 _TIMEOUT = Duration.minutes(4)
+_NOT_LATER = "A pass that failed is not to be done later: another comes, and without it an alarm rings."
 # What a sync run's record has, and its key. The table holds the vendors' tokens as well, under ``value``.
 RUN_ATTRIBUTES = (
     *("pk", "sk", "vendor", "property_id", "entity", "run_id", "started_at", "finished_at", "status", "error"),
@@ -35,6 +36,9 @@ class Watch(Construct):
         super().__init__(scope, id)
         self.watch = self._function(foundation, dead_letter_queues)
         self._grant(foundation, dead_letter_queues)
+        # Tried again, it would ask all stores anew in between.
+        self.watch.alias.configure_async_invoke(retry_attempts=0)
+        acknowledge(self.watch.alias, "Serverless-LambdaAsyncFailureDestination", _NOT_LATER)
         add_schedule(
             self,
             "Often",
@@ -65,8 +69,10 @@ class Watch(Construct):
                 "POLL_EVERY_MINUTES": str(config.polling.every_minutes),
                 "WATCH_EVERY_MINUTES": str(config.watch.every_minutes),
                 "RAW_CYCLE_MINUTES": str(config.watch.raw_cycle_minutes),
+                # Where there is no network of ours, there is no RDS in it.
+                "DATABASE_INSTANCE": names.database_instance if foundation.network else "",
             },
-            no_dead_letters="A pass that failed is not to be done later: another comes, and without it an alarm rings.",
+            no_dead_letters=_NOT_LATER,
         )
 
     def _grant(self, foundation: Foundation, dead_letter_queues: Sequence[str]) -> None:
@@ -86,6 +92,14 @@ class Watch(Construct):
         allow(role, "dynamodb:Query", on=[table(self, names.sync_state_table)], conditions=runs_alone)
         queues = [_queue(self, name) for name in dead_letter_queues]
         allow(role, "sqs:GetQueueUrl", "sqs:GetQueueAttributes", on=queues)
+        if foundation.network:
+            allow(role, "rds:DescribeDBInstances", on=[_server(self, names.database_instance)])
+
+
+def _server(scope: Construct, name: str) -> str:
+    return Stack.of(scope).format_arn(
+        service="rds", resource="db", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
 
 
 def _queue(scope: Construct, name: str) -> str:

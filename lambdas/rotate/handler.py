@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from lambdas.rotate import managed, telemetry
-from lambdas.rotate.workplace import WEBHOOK_SECRET, workplace
+from lambdas.rotate.workplace import OAUTH_CREDENTIALS, WEBHOOK_SECRET, workplace
 from shared.errors import Misconfigured
 from shared.pipeline import rotation_orders
 from shared.pipeline.rotation import rotate
@@ -49,6 +49,7 @@ def _take(record: SQSRecord, deadline: datetime) -> None:
 def _order_all() -> None:
     broken = list[Misconfigured]()
     telemetry.ordered(workplace().queue.send_all(_orders(workplace().due, broken)), broken)
+    telemetry.begun((WEBHOOK_SECRET, OAUTH_CREDENTIALS))
 
 
 def _orders(due: datetime, broken: list[Misconfigured]) -> Iterator[HotelRotation]:
@@ -66,7 +67,7 @@ def _rotate(order: HotelRotation, deadline: datetime) -> None:
     telemetry.about(order)
     at = workplace()
     ages = at.ages(order.vendor, order.property_id)
-    telemetry.aged(order.vendor, ages)
+    telemetry.aged(ages)
     if order.ages_only or WEBHOOK_SECRET not in ages:
         return
     leg = rotate(order, at.desk(at.integrations.get(order.property_id, order.vendor), deadline))

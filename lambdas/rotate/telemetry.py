@@ -1,16 +1,18 @@
 """What is logged and counted of secrets: names and ages, never a value.
 
-Metrics (namespace Pousada; dimensions service and vendor, and kind where one is named):
+Metrics (namespace Pousada; dimension service, and those that are named):
 
-    SecretAgeDays {kind}    days since the value in use came into use, one for each secret a day; the maximum tells
-    SecretsRotated          count
-    SecretsUntold           count; due, and the vendor cannot be told: its API cannot, or the hotel is not subscribed
+    SecretAgeDays {kind}        days since the value in use came into use, one for each secret a day, the maximum tells;
+                                and a 0 for the day's order, so that a stage without hotels is not silent
+    SecretsRotated {vendor}     count
+    SecretsUntold {vendor}      count; due, and the vendor cannot be told: its API cannot, or the hotel is not
+                                subscribed
 """
 
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from aws_lambda_powertools.logging import Logger
@@ -41,15 +43,25 @@ def about(order: HotelRotation) -> None:
     logger.append_keys(vendor=order.vendor, property_id=order.property_id)
 
 
-def aged(vendor: str, ages: Mapping[str, timedelta]) -> None:
-    """``ages`` by kind."""
+def aged(ages: Mapping[str, timedelta]) -> None:
+    """``ages`` by kind. The hotel is known from ``about``."""
     days = {kind: round(age / _DAY, 3) for kind, age in ages.items()}
     logger.info("secrets' ages", extra={"days": days})
     for kind, age in days.items():
-        metrics = _metrics(vendor)
-        metrics.add_dimension("kind", kind)
-        metrics.add_metric("SecretAgeDays", "Count", age)
-        metrics.flush_metrics()
+        _count_age(kind, age)
+
+
+def begun(kinds: Sequence[str]) -> None:
+    """The day's order was carried out, though there may be no hotel."""
+    for kind in kinds:
+        _count_age(kind, 0)
+
+
+def _count_age(kind: str, days: float) -> None:
+    metrics = EphemeralMetrics(service="pousada")
+    metrics.add_dimension("kind", kind)
+    metrics.add_metric("SecretAgeDays", "Count", days)
+    metrics.flush_metrics()
 
 
 def ended(vendor: str, leg: Leg) -> None:
@@ -79,13 +91,8 @@ def failed(error: Exception, what: str = "order given back") -> None:
 
 
 def _count(metric: str, vendor: str) -> None:
-    metrics = _metrics(vendor)
-    metrics.add_metric(metric, "Count", 1)
-    metrics.flush_metrics()
-
-
-def _metrics(vendor: str) -> EphemeralMetrics:
     # Not the shared Metrics: one invocation may be given several vendors' orders.
     metrics = EphemeralMetrics(service="pousada")
     metrics.add_dimension("vendor", vendor)
-    return metrics
+    metrics.add_metric(metric, "Count", 1)
+    metrics.flush_metrics()

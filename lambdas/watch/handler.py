@@ -17,4 +17,7 @@ def handle(event: dict[str, Any], context: Any) -> None:
     telemetry.syncs(looks.syncs(at, now))
     telemetry.queues(looks.queues(at))
     telemetry.batches(looks.oldest_pending(at, now))
+    if at.server:
+        telemetry.storage(at.server.storage_bytes())
+    # At the end: the alarm on the watch's own silence is on this one, and so notices whatever failed before it.
     telemetry.raw(looks.raw(at, now))

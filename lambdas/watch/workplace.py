@@ -10,6 +10,7 @@ import boto3
 
 from shared.pipeline.unbatched import Rota
 from shared.settings import EnvironmentModel, read
+from shared.storage.database_server import DatabaseServer
 from shared.storage.dead_letters import DeadLetters
 from shared.storage.integrations import Integrations
 from shared.storage.manifests import Manifests
@@ -27,6 +28,8 @@ class Settings(EnvironmentModel, frozen=True):
     poll_every_minutes: int
     watch_every_minutes: int
     raw_cycle_minutes: int
+    database_instance: str = ""
+    """Of RDS; empty: the database is none of RDS's."""
 
 
 def utc_now() -> datetime:
@@ -45,6 +48,8 @@ class Workplace:
         self.runs = SyncRuns(dynamodb.Table(settings.sync_state_table), clock)
         self.raw = RawLake(settings.raw_bucket, s3)
         self.manifests = Manifests(settings.work_bucket, s3)
+        instance = settings.database_instance
+        self.server = DatabaseServer(instance, boto3.client("rds")) if instance else None
         self.dead_letters = DeadLetters(settings.dead_letter_queues.split(","), boto3.client("sqs"))
 
 

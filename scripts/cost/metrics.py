@@ -30,13 +30,20 @@ METRICS: Mapping[str, Mapping[str, Dimensions]] = {
     "manifest": {"ManifestObjects": ()},
     "etl": dict.fromkeys(("BatchesStored", "JobRunsStarted", "EtlDurationMs", "EtlRecords", "EtlRecordsRefused"), ()),
     "watch": {
+        **dict.fromkeys(("WatchedHotels", "SyncFailurePercent"), ()),
         **dict.fromkeys(
-            ("WatchedHotels", "IntegrationsDown", "PollsFailingInARow", "SyncFailurePercent", "SyncLagMinutes"),
+            ("IntegrationsDown", "PollsFailingInARow", "SyncLagMinutes"),
             ("vendor and all",),
         ),
-        **dict.fromkeys(("DeadLetters", "OldestPendingManifestMinutes", "RawObjectsUnbatched"), ()),
+        **dict.fromkeys(
+            ("DeadLetters", "OldestPendingManifestMinutes", "DatabaseStorageBytes", "RawObjectsUnbatched"), ()
+        ),
     },
-    "rotate": {"SecretAgeDays": ("vendor", "kind"), "SecretsRotated": ("vendor",), "SecretsUntold": ("vendor",)},
+    "rotate": {
+        "SecretAgeDays": ("kind",),
+        "SecretsRotated": ("vendor",),
+        "SecretsUntold": ("vendor",),
+    },
     "audit": dict.fromkeys(("AuditedHotels", "AuditedObjects", "AuditedRecords", "AuditFindings"), ("vendor",)),
 }
 """What each function counts, with the dimensions that multiply it. An entity and rule stand for a reason there."""

@@ -85,7 +85,7 @@ class SyncGauges:
     failed: int = 0
     """Streams whose last run that came to an end has failed."""
     failing_in_a_row: int = 0
-    """The most of any stream."""
+    """The most of any stream whose hotel is not down: one that is counts there, once, and hides no other."""
     lag: timedelta = timedelta()
     """The longest of any stream."""
 
@@ -95,7 +95,7 @@ class SyncGauges:
         self.streams += len(streams)
         for stream in streams:
             self.failed += stream.failing > 0
-            self.failing_in_a_row = max(self.failing_in_a_row, stream.failing)
+            self.failing_in_a_row = max(self.failing_in_a_row, 0 if down else stream.failing)
             self.lag = max(self.lag, stream.lag)
 
     @property

@@ -45,6 +45,10 @@ def test_a_stage_says_only_what_differs_from_the_defaults():
         ({"watch": {"raw_cycle_minutes": 721}}, "watch.raw_cycle_minutes: Input should be less than or equal to 720"),
         ({"observability": {"page": ["http://x.example"]}}, "observability.page.0"),
         ({"observability": {"mail": ["operations"]}}, "observability.mail.0"),
+        (
+            {"observability": {"page": ["a@hotel.example", "b@hotel.example", "a@hotel.example"]}},
+            "stages.prod-eu-west-1.observability.page: Value error, a@hotel.example: named twice",
+        ),
         ({"audit": {"days": 0}}, "stages.prod-eu-west-1.audit.days: Input should be greater"),
         ({"audit": {"grace_hours": 0}}, "stages.prod-eu-west-1.audit.grace_hours: Input should be greater"),
         ({"etl": {"small_batch_mib": 33}}, "stages.prod-eu-west-1.etl.small_batch_mib: Input should be less"),

@@ -250,7 +250,12 @@ def test_the_watch_reads_what_stands_where_and_nothing_else(stage: Synthesised):
     assert {action for action, _ in allowed} == {
         *("s3:ListBucket", "s3:GetObject", "dynamodb:Scan", "dynamodb:Query"),
         *("sqs:GetQueueUrl", "sqs:GetQueueAttributes", "kms:Decrypt", "kms:DescribeKey"),
+        *(("rds:DescribeDBInstances",) if _on_aws(stage) else ()),
     }
+    described = _resources(stage, "WatchFunctionRole", "rds:DescribeDBInstances")
+    assert [one.rstrip('"]}').endswith(f":db:{names.database_instance}") for one in described] == [True] * _on_aws(
+        stage
+    )
     (read,) = _resources(stage, "WatchFunctionRole", "s3:GetObject")
     assert read.rstrip('"]}').endswith(f"{names.work_bucket}/manifests/*")
     queues = _resources(stage, "WatchFunctionRole", "sqs:GetQueueAttributes")

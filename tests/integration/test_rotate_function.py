@@ -211,7 +211,7 @@ def test_the_days_order_has_every_hotel_looked_after_the_paused_too(place: Place
     assert {datetime.fromisoformat(order["older_than"]) for order in orders} == {place.now - timedelta(days=90)}
 
 
-def test_the_age_of_each_secret_is_told_by_vendor_and_kind(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_age_of_each_secret_is_told_by_kind(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     place.onboard()
     place.now += timedelta(days=10)
     place.order(HotelRotation(vendor="hostpms", property_id=HOTEL, older_than=datetime(2000, 1, 1, tzinfo=UTC)))
@@ -223,7 +223,16 @@ def test_the_age_of_each_secret_is_told_by_vendor_and_kind(place: Place, capsys:
     for kind, line in told.items():
         (days,) = line.pop("SecretAgeDays")
         assert days == pytest.approx(100, abs=0.01)
-        assert line == {"vendor": "hostpms", "kind": kind}
+        assert line == {"kind": kind}
+
+
+def test_a_day_without_a_hotel_is_not_one_without_a_run(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    place.order(EveryHotel())
+
+    assert place.take_one()
+
+    told = {line["kind"]: line["SecretAgeDays"] for line in metrics(capsys.readouterr().out)}
+    assert told == {"webhook-secret": [0], "oauth-credentials": [0]}
 
 
 def test_a_hotel_without_secrets_is_nobodys_dead_letter(place: Place, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,8 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.alarms import alarms
+from infra.config import StageConfig
 from lambdas.watch import handler, telemetry
 from lambdas.watch.workplace import Settings, Workplace, workplace
 from shared.errors import StoreUnavailable
@@ -31,6 +33,9 @@ from tests.integration.polling_aws import INTEGRATIONS_TABLE, SYNC_STATE_TABLE, 
 
 WORK_BUCKET, DEAD_LETTERS = "pousada-test-work", ("pousada-test-live-dead-letters", "pousada-test-etl-dead-letters")
 HOTEL, OTHER, PAUSED = "PT-LIS-001", "PT-LIS-002", "PT-LIS-003"
+SERVER = "pousada-test-database"
+STAGE = StageConfig(name="local", target="local", region=REGION, vendors=("hostpms",))
+(WATCH_SILENT,) = (alarm for alarm in alarms(STAGE, ["any"]) if alarm.name == "watch-silent")
 EVERY_READ = {"GetObject", "ListObjectsV2", "Query", "Scan", "GetQueueUrl", "GetQueueAttributes"}
 
 
@@ -124,6 +129,16 @@ def well(watched: Watched) -> Watched:
     return watched
 
 
+@pytest.fixture
+def on_rds(well: Watched, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    boto3.client("rds").create_db_instance(
+        DBInstanceIdentifier=SERVER, DBInstanceClass="db.t4g.small", Engine="postgres", AllocatedStorage=20
+    )
+    monkeypatch.setenv("DATABASE_INSTANCE", SERVER)
+    open_anew(well, monkeypatch)
+    return well
+
+
 def test_where_all_is_well_every_gauge_is_counted_and_is_nought(well: Watched, capsys) -> None:
     assert well.gauges(capsys) == {
         "WatchedHotels": 2,
@@ -177,7 +192,7 @@ def test_each_vendor_has_its_own_gauges(well: Watched, capsys) -> None:
     handler.handle({}, lambda_context())
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
     (of_vendor,) = [line for line in lines if "vendor" in line]
-    assert (of_vendor["vendor"], of_vendor["WatchedHotels"]) == ("hostpms", [2.0])
+    assert (of_vendor["vendor"], of_vendor["PollsFailingInARow"]) == ("hostpms", [0.0])
 
 
 def test_dead_letters_of_all_queues_are_counted_also_while_somebody_looks_at_them(well: Watched, capsys) -> None:
@@ -240,23 +255,43 @@ def test_of_the_sync_state_it_asks_for_no_token(well: Watched, capsys) -> None:
     assert "MARKER" not in well.stream.getvalue()
 
 
+def test_on_rds_the_whole_of_its_storage_is_counted_as_it_is_by_now(on_rds: Watched, capsys) -> None:
+    assert on_rds.gauges(capsys)["DatabaseStorageBytes"] == 20 * 1024**3
+    boto3.client("rds").modify_db_instance(DBInstanceIdentifier=SERVER, AllocatedStorage=200, ApplyImmediately=True)
+    assert on_rds.gauges(capsys)["DatabaseStorageBytes"] == 200 * 1024**3
+
+
 @pytest.mark.parametrize(
-    ("operation", "counted"),
-    [("dynamodb.Scan", 0), ("sqs.GetQueueAttributes", 5), ("s3.ListObjectsV2", 6)],
+    ("operation", "before", "counted"),
+    [
+        ("dynamodb.Scan", 0, 0),
+        ("sqs.GetQueueAttributes", 0, 5),
+        ("s3.ListObjectsV2", 0, 6),
+        ("rds.DescribeDBInstances", 0, 7),
+        # The lists of raw objects, after that of the manifests: the very last step.
+        ("s3.ListObjectsV2", 1, 8),
+    ],
 )
-def test_where_a_store_does_not_answer_the_pass_fails_and_what_was_seen_before_is_told(
-    well: Watched, capsys, monkeypatch, operation: str, counted: int
+def test_a_pass_that_fails_at_any_step_leaves_the_metric_of_watch_silent_untold(
+    on_rds: Watched, capsys, monkeypatch, operation: str, before: int, counted: int
 ) -> None:
     fault = Fault(operation)
-    open_anew(well, monkeypatch)
-    fault.fail(times=9, error="AccessDenied")
+    open_anew(on_rds, monkeypatch)
+    fault.fail(times=9, after=before, error="AccessDenied")
     capsys.readouterr()
 
     with pytest.raises((StoreUnavailable, ClientError)):
         handler.handle({}, lambda_context())
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    assert len({name for line in lines for name, value in line.items() if isinstance(value, list)}) == counted
+    told = {name for line in lines for name, value in line.items() if isinstance(value, list)}
+    # What was seen before is told.
+    assert len(told) == counted
+    assert WATCH_SILENT.metrics[0].name not in told
+
+
+def test_a_pass_that_ends_tells_the_metric_of_watch_silent(on_rds: Watched, capsys) -> None:
+    assert WATCH_SILENT.metrics[0].name in on_rds.gauges(capsys)
 
 
 def test_one_process_makes_its_clients_once(watched: Watched) -> None:

@@ -111,11 +111,20 @@ def test_deliveries_are_asked_for_only_where_all_polls_fail() -> None:
 
 def test_gauges_are_of_the_worst_and_of_all() -> None:
     gauges = SyncGauges()
-    gauges.add([StreamHealth(5 * HOUR, 3, ago(9)), StreamHealth(HOUR, 0, None)], down=False)
-    gauges.add([StreamHealth(HOUR, 7, ago(9)), StreamHealth(HOUR, 0, None)], down=True)
+    gauges.add([StreamHealth(5 * HOUR, 7, ago(9)), StreamHealth(HOUR, 0, None)], down=False)
+    gauges.add([StreamHealth(HOUR, 3, ago(9)), StreamHealth(HOUR, 0, None)], down=True)
 
     assert (gauges.hotels, gauges.down, gauges.streams) == (2, 1, 4)
     assert (gauges.failing_in_a_row, gauges.failure_percent, gauges.lag_minutes) == (7, 50.0, 300.0)
+
+
+def test_a_hotel_that_is_down_counts_as_such_and_its_lists_not_among_those_that_fail_in_a_row() -> None:
+    gauges = SyncGauges()
+    gauges.add([StreamHealth(HOUR, 9, ago(9))], down=True)
+    assert (gauges.down, gauges.failing_in_a_row, gauges.failure_percent, gauges.lag_minutes) == (1, 0, 100.0, 60.0)
+
+    gauges.add([StreamHealth(HOUR, 2, ago(9)), StreamHealth(HOUR, 0, None)], down=False)
+    assert gauges.failing_in_a_row == 2
 
 
 def test_without_a_hotel_all_is_nought() -> None:
