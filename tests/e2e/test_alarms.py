@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from infra.alarms import alarms
-from infra.alarms.definition import Alarm
+from infra.alarms.definition import OURS, Alarm, Metric
 from infra.config import StageConfig
 from scripts.local.stack import LocalStack
 from shared.names import Names
@@ -73,18 +73,20 @@ class Alarms:
         }
 
     def put(self, name: str, *, ringing: bool) -> None:
-        """A value on the one side of the threshold or on the other; the bad one is soon too old to count."""
-        alarm, now = self.deployed[name], datetime.now(UTC)
-        above = ringing == (alarm["ComparisonOperator"] == "GreaterThanThreshold")
-        looked_back = timedelta(seconds=alarm["Period"] * alarm["EvaluationPeriods"])
+        """A value on the one side of the table's threshold or on the other, of the table's metric: the deployed alarm
+        is not asked what it is on. The bad one is soon too old to count."""
+        alarm, now = TABLE[name], datetime.now(UTC)
+        metric = Metric(OURS, alarm.name) if alarm.expression else alarm.metrics[0]
+        looked_back = timedelta(minutes=alarm.minutes * alarm.periods)
+        of_all = metric.statistic == "Average" or metric.statistic.startswith("p")
         datum = {
-            "MetricName": alarm["MetricName"],
-            "Dimensions": alarm["Dimensions"],
+            "MetricName": metric.name,
+            "Dimensions": [{"Name": name, "Value": value} for name, value in metric.dimensions.items()],
             "Timestamp": now - looked_back + STAYS if ringing else now,
-            "Values": [alarm["Threshold"] * 2 + 1 if above else 0.0],
-            "Counts": [MANY if alarm.get("Statistic") in ("Average", None) else 1],
+            "Values": [0.0 if ringing == alarm.below else alarm.threshold * 2 + 1],
+            "Counts": [MANY if of_all else 1],
         }
-        self._client.put_metric_data(Namespace=alarm["Namespace"], MetricData=[datum])
+        self._client.put_metric_data(Namespace=metric.namespace_in(CONFIG), MetricData=[datum])
 
     def set_state(self, name: str, state: str) -> None:
         self._client.set_alarm_state(
