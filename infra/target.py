@@ -39,7 +39,7 @@ class Target:
     metric_maths: bool = True
     """Alarms on what several metrics come to; where there are none, on one metric of the alarm's own name."""
     composite_alarms: bool = True
-    """One page for what follows from one cause; where there are none, each alarm pages by itself."""
+    """What follows from another alarm is silent beside it; where there are none, each alarm pages by itself."""
     views: bool = True
     named_queries: bool = True
     api_url: Callable[[str, str, str], str] = _regional_endpoint

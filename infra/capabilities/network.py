@@ -36,7 +36,7 @@ PLACES: dict[str, tuple[Tier, str]] = {
     "webhook": ("private", "services"),
     "manifest": ("private", "services"),
     "apply": ("private", "clients"),
-    # SQS, Glue, CloudFormation and the vendors are outside.
+    # SQS, Glue, the API of RDS, CloudFormation and the vendors are outside.
     "dispatcher": ("egress", "services"),
     "poller": ("egress", "services"),
     "audit": ("egress", "clients"),

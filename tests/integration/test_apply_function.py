@@ -156,13 +156,17 @@ def test_what_cannot_be_mapped_is_quarantined_and_does_not_come_back(aws, connec
     ]  # fmt: skip
 
 
-def test_a_database_that_is_down_has_every_message_come_back(aws, connection, monkeypatch) -> None:
+def test_a_database_that_is_down_has_every_message_come_back_and_counts_each(
+    aws, connection, capsys, monkeypatch
+) -> None:
     monkeypatch.setattr("shared.storage.postgres.wait_random_exponential", lambda **_: lambda _state: 0)
     boto3.client("secretsmanager").put_secret_value(
         SecretId=aws.secret, SecretString=secret_of("postgresql://u:p@127.0.0.1:1/x")
     )
     events = [land(aws, 1), land(aws, 2)]
     assert handle(*events) == ["m0", "m1"]
+    # The alarm apply-behind is on it: the queue's age says nothing of what was received three times.
+    assert metrics_of(capsys.readouterr().out)["ApplyFailed"] == [2]
 
 
 def test_a_hotel_whose_integration_is_broken_comes_back_alone(aws, connection) -> None:
