@@ -512,7 +512,8 @@ def test_another_rhythm_of_the_watch_is_that_of_its_schedule_and_of_its_alarms(m
 
 
 def test_the_watch_is_not_tried_again_for_another_pass_comes(stage: Synthesised):
-    (once,) = stage.properties("AWS::Lambda::EventInvokeConfig").values()
+    configured = stage.properties("AWS::Lambda::EventInvokeConfig").items()
+    (once,) = (properties for name, properties in configured if "Watch" in name)
     assert once["MaximumRetryAttempts"] == 0
     # Of the alias, by which it is called.
     assert f"WatchFunctionAlias{LIVE_ALIAS}" in json.dumps(once["Qualifier"])
