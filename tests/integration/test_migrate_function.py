@@ -212,7 +212,9 @@ def test_one_who_ends_reading_in_time_only_delays_it(
 
 
 def test_nor_does_the_making_of_logins_wait_past_the_end(blank: str) -> None:
-    with psycopg.connect(blank) as another:
+    with psycopg.connect(blank, autocommit=True) as another:
+        # Gone before the test would wait for ever.
+        another.execute("SET idle_session_timeout = '8s'")
         another.execute("SELECT pg_advisory_lock(7207732303)")
         begun = time.monotonic()
         with pytest.raises(psycopg.OperationalError):
