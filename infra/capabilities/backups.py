@@ -115,10 +115,13 @@ class Backups(Construct):
 
     # -- What there is ----------------------------------------------------------------------------
     def _tables(self, config: StageConfig) -> list[str]:
-        # What cannot be had again from anywhere: idempotency records are of a week's use.
+        """Of the control plane what cannot be had again from anywhere.
+
+        Idempotency records are of a week's use; without sync-state lists are read from the beginning, and as full copies
+        that grow with every poll it would be nearly all that is paid for in the vault.
+        """
         names = config.names
-        tables = (names.integrations_table, names.sync_state_table, names.hotel_secrets_table)
-        return [table(self, name) for name in tables]
+        return [table(self, name) for name in (names.integrations_table, names.hotel_secrets_table)]
 
     def _database(self, config: StageConfig) -> str:
         return self._rds("db", config.names.database_instance, config.region)

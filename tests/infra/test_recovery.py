@@ -31,11 +31,11 @@ def actions(stage: Synthesised, role: str) -> set[str]:
 # -- Backups ---------------------------------------------------------------------------------------
 
 
-def test_database_and_tables_are_backed_up_every_night(plain: Synthesised):
+def test_the_database_and_the_tables_that_nothing_brings_back_are_backed_up_every_night(plain: Synthesised):
     (selection,) = plain.properties("AWS::Backup::BackupSelection").values()
     resources = [arn["Fn::Join"][1][-1] for arn in selection["BackupSelection"]["Resources"]]
     names = plain.config.names
-    tables = (names.integrations_table, names.sync_state_table, names.named("hotel-secrets"))
+    tables = (names.integrations_table, names.named("hotel-secrets"))
     assert resources == [*(f":table/{table}" for table in tables), f":db:{names.named('database')}"]
     assert rule(plain)["Lifecycle"] == {"DeleteAfterDays": 35}
 
