@@ -21,7 +21,7 @@ from shared.pipeline.audit import CLOCKS_APART, Batches, Books, Finding, Ledger,
 from shared.pipeline.audit_orders import HotelAudit
 from shared.pipeline.audit_window import Window, first_named
 from shared.pipeline.manifest import Manifest
-from shared.pipeline.raw_walk import objects_under
+from shared.pipeline.raw_walk import MANY, objects_under
 from shared.pipeline.transform import ContextOf
 
 FINDINGS_TOLD = 100
@@ -29,7 +29,7 @@ FINDINGS_TOLD = 100
 
 
 class RawLake(audit.RawLake, Protocol):
-    def list(self, prefix: str, after: str = "") -> Iterator[RawObject]: ...
+    def list(self, prefix: str, after: str = "", at_once: int = MANY) -> Iterator[RawObject]: ...
 
 
 class Manifests(Protocol):

@@ -19,7 +19,7 @@ from zlib import crc32
 from shared.errors import Malformed
 from shared.pipeline.audit import CLOCKS_APART, RawObject
 from shared.pipeline.manifest import Manifest
-from shared.pipeline.raw_walk import objects_under
+from shared.pipeline.raw_walk import MANY, objects_under
 
 Hotel = tuple[str, str]
 """Vendor and property."""
@@ -31,7 +31,7 @@ LOOKED_BACK = timedelta(hours=26)
 class Lake(Protocol):
     """``shared.storage.raw_lake.RawLake``."""
 
-    def list(self, prefix: str, after: str = "") -> Iterator[RawObject]: ...
+    def list(self, prefix: str, after: str = "", at_once: int = MANY) -> Iterator[RawObject]: ...
 
 
 class Manifests(Protocol):

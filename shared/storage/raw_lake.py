@@ -66,12 +66,12 @@ class RawLake:
             raise _too_large({"key": key})
         return unpacked(stored, self._largest, key=key) if key.endswith(".gz") else stored
 
-    def list(self, prefix: str, after: str = "") -> Iterator[RawObject]:
+    def list(self, prefix: str, after: str = "", at_once: int = 1_000) -> Iterator[RawObject]:
         """Every object under ``prefix`` whose key is greater than ``after``, in the keys' order.
 
-        Raises StoreUnavailable.
+        ``at_once``: keys of a request, of which S3 gives a thousand at the most. Raises StoreUnavailable.
         """
-        for page in self._pages(prefix, StartAfter=after):
+        for page in self._pages(prefix, StartAfter=after, PaginationConfig={"PageSize": at_once}):
             for item in page.get("Contents", ()):
                 yield RawObject(item["Key"], item["Size"], item["LastModified"])
 
@@ -81,7 +81,7 @@ class RawLake:
             for item in page.get("CommonPrefixes", ()):
                 yield item["Prefix"].removeprefix(prefix).rstrip("/")
 
-    def _pages(self, prefix: str, **of_list: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, prefix: str, **of_list: Any) -> Iterator[dict[str, Any]]:
         paginator = self._client.get_paginator("list_objects_v2")
         with _store_errors(prefix):
             yield from paginator.paginate(Bucket=self._bucket, Prefix=prefix, **of_list)

@@ -187,6 +187,16 @@ def test_a_list_begins_behind_a_key() -> None:
     assert list(lake().list("hostpms/", after=JSON_KEY)) == []
 
 
+def test_a_list_asks_for_as_many_keys_at_once_as_it_is_told_and_yields_all() -> None:
+    asked = Fault("s3.ListObjectsV2")
+    keys = [f"{number}.json" for number in range(5)]
+    for key in keys:
+        lake().put(key, b"{}")
+
+    assert [found.key for found in lake().list("", at_once=2)] == keys
+    assert asked.calls == 3
+
+
 def test_the_hotels_are_the_folders_of_their_vendor() -> None:
     for hotel in ("PT-LIS-001", "ES-MAD-002"):
         for key in (PAGE_KEY, JSON_KEY):

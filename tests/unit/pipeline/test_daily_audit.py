@@ -38,7 +38,7 @@ class Lake(FakeRawLake):
     def __post_init__(self) -> None:
         super().__init__(dict.fromkeys(self.keys, envelope(GIVEN["room"], "room")))
 
-    def list(self, prefix: str, after: str = "") -> Iterator[RawObject]:
+    def list(self, prefix: str, after: str = "", at_once: int = 1_000) -> Iterator[RawObject]:
         return (RawObject(key, 1, minutes(0)) for key in sorted(self.objects) if key.startswith(prefix) and key > after)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from shared.errors import Malformed
 from shared.pipeline.manifest import Manifest, ObjectAddress
+from shared.pipeline.raw_walk import MANY
 from shared.pipeline.unbatched import LOOKED_BACK, SETTLED_AFTER, Rota, unbatched
 from shared.storage.raw_lake import RawObject
 
@@ -24,7 +25,7 @@ class Lake:
     """Key → how long ago."""
     asked: list[str] = field(default_factory=list)
 
-    def list(self, prefix: str, after: str = "") -> Iterator[RawObject]:
+    def list(self, prefix: str, after: str = "", at_once: int = 1_000) -> Iterator[RawObject]:
         self.asked.append(prefix)
         for key in sorted(self.landed):
             if key.startswith(prefix) and key > after:
@@ -96,7 +97,7 @@ def test_manifests_are_read_only_if_there_is_something_to_look_for_and_pending_b
 
 
 def test_days_before_are_skipped_and_not_read() -> None:
-    old = {key(number, day="2024/02/01"): timedelta(days=29) for number in range(50)}
+    old = {key(number, day="2024/02/01"): timedelta(days=29) for number in range(2 * MANY)}
     lake = Lake({**old, key(1): HOURS_3})
 
     assert unbatched([HOTEL], lake, Manifests(), NOW) == [key(1)]
