@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scripts.cost.charges import Charge
-from scripts.cost.schedules import audited_days, polls_an_hour, watch_cycle_hours, watch_passes_an_hour
+from scripts.cost.schedules import (
+    audited_days,
+    batches_an_hour,
+    polls_an_hour,
+    vendors,
+    watch_cycle_hours,
+    watch_passes_an_hour,
+)
 from scripts.cost.standing import standing
 from scripts.cost.templates import Resources
 from scripts.cost.traffic import Traffic
@@ -45,15 +52,17 @@ class Estimate:
 
 
 def traffic_of(resources: Resources, hotels: int, bookings_per_day: float, months: int = 12) -> Traffic:
-    """With the schedules that the templates have."""
+    """With the schedules and vendors that the templates have."""
     return Traffic(
         hotels,
         bookings_per_day,
         months,
+        vendors(resources),
         polls_an_hour=polls_an_hour(resources),
         audited_days=audited_days(resources),
         watch_passes_an_hour=watch_passes_an_hour(resources),
         watch_cycle_hours=watch_cycle_hours(resources),
+        batches_an_hour=batches_an_hour(resources),
     )
 
 

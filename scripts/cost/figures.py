@@ -119,7 +119,17 @@ ACCESS_LOG_BYTES = Figure(
     450, "bytes of the API's access log for a request", "documented", "infra/capabilities/webhook_api.py: its fields"
 )
 S3_LOG_BYTES = Figure(600, "bytes of S3's access log for a request", "assumed", "one line")
-FLOW_LOG_BYTES = Figure(480, "bytes of flow logs for a poll", "assumed", "four records of 120")
+FLOW_LOG_BYTES = Figure(
+    720,
+    "bytes of flow logs for a poll",
+    "assumed",
+    "six records of 120: each way at the function's interface, and at both sides of the NAT's",
+)
+TRAIL_EVENT_BYTES = Figure(1_500, "bytes of a data event in a trail", "assumed", "one JSON object")
+TRAIL_COMPRESSED = Figure(0.1, "of a data event's bytes that a trail's file has", "assumed", "gzip: much is alike")
+S3_LOGS_KEPT_MONTHS = Figure(
+    12, "months that S3's access logs are kept", "documented", "infra/capabilities/buckets.py: their lifecycle"
+)
 LOG_COMPRESSED = Figure(0.15, "of a log's bytes that are kept", "documented", "CloudWatch's pricing page")
 ROW_BYTES = Figure(
     2_500,
@@ -127,6 +137,15 @@ ROW_BYTES = Figure(
     "assumed",
     "docs/tables.md",
 )
+CHANGED_BYTES = Figure(
+    8_192,
+    "bytes of the database that a delivery changes, as a backup sees it",
+    "assumed",
+    "a page of PostgreSQL's; the disk's are larger",
+)
+POSTGRESQL_BYTES = Figure(10_000, "bytes to and from PostgreSQL for a raw object", "assumed", "21 statements")
+INTEGRATION_BYTES = Figure(300, "bytes of a hotel's integration", "assumed", "shared/storage/integrations.py")
+SECRET_BYTES = Figure(500, "bytes of a hotel's secret in its table", "assumed", "shared/storage/secret_stores.py")
 PARQUET_BYTES = Figure(200, "bytes of Parquet for a raw object", "assumed", "versions of few columns that change")
 IDEMPOTENCY_BYTES = Figure(400, "bytes of an idempotency item", "assumed", "docs: Powertools' layout")
 RUN_BYTES = Figure(450, "bytes of a sync run's record", "assumed", "shared/storage/sync_state.py")
@@ -141,7 +160,7 @@ LONG_POLL_SECONDS = Figure(
     20, "s that an idle one waits before it is billed again", "documented", "Lambda's guide: SQS event sources"
 )
 KMS_SHARE = Figure(
-    0.01, "requests to KMS for a request to S3 or DynamoDB", "documented", "S3's guide: bucket keys save up to 99 %"
+    0.01, "requests to KMS for a request to S3 or DynamoDB", "assumed", "S3's guide: bucket keys save up to 99 %"
 )
 TRACED_SHARE = Figure(
     0.05, "of the invocations above one a second that are traced", "documented", "Lambda's guide: X-Ray"

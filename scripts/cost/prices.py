@@ -60,12 +60,15 @@ RDS_POSTGRES_HOUR = {
     "db.t4g.large": Price(0.141, "hour in one zone", "rds/postgresql/pricing/"),
     "db.m7g.large": Price(0.186, "hour in one zone", "rds/postgresql/pricing/"),
     "db.m7g.xlarge": Price(0.372, "hour in one zone", "rds/postgresql/pricing/"),
+    "db.m7g.2xlarge": Price(0.744, "hour in one zone", "rds/postgresql/pricing/"),
+    "db.m7g.4xlarge": Price(1.488, "hour in one zone", "rds/postgresql/pricing/"),
     "db.r7g.large": Price(0.265, "hour in one zone", "rds/postgresql/pricing/"),
     "db.r7g.xlarge": Price(0.530, "hour in one zone", "rds/postgresql/pricing/"),
     "db.r7g.2xlarge": Price(1.060, "hour in one zone", "rds/postgresql/pricing/"),
     "db.r7g.4xlarge": Price(2.120, "hour in one zone", "rds/postgresql/pricing/"),
 }
 RDS_GP3 = Price(0.127, "GB and month in one zone", "rds/postgresql/pricing/")
+RDS_BACKUP_GB = Price(0.095, "GB and month of RDS's own backups", "rds/postgresql/pricing/")
 RDS_PROXY_VCPU_HOUR = Price(0.018, "vCPU-hour of the database, two at least", "rds/proxy/pricing/")
 
 # -- Network -----------------------------------------------------------------------------------------
@@ -80,6 +83,7 @@ EC2_HOUR = {
 EBS_GP3 = Price(0.088, "GB and month of an instance's volume", "ebs/pricing/")
 ADDRESS_HOUR = Price(0.005, "hour of a public IPv4 address", "vpc/pricing/")
 ENDPOINT_HOUR = Price(0.011, "hour of an interface endpoint in a zone", "privatelink/pricing/")
+BETWEEN_ZONES_GB = Price(0.01, "GB out of a zone or into one", "ec2/pricing/on-demand/")
 BETWEEN_REGIONS_GB = Price(0.02, "GB to another region", "ec2/pricing/on-demand/")
 
 # -- Keys and secrets --------------------------------------------------------------------------------
@@ -100,7 +104,8 @@ LOG_STORED_GB = Price(0.03, "GB and month, compressed", "cloudwatch/pricing/")
 VENDED_LOG_GB = Price(0.285, "GB of flow logs to S3", "cloudwatch/pricing/")
 TRACE = Price(5.00 / _MILLION, "trace recorded", "xray/pricing/")
 TRAIL_DATA_EVENT = Price(0.10 / 100_000, "data event", "cloudtrail/pricing/")
-BACKUP_GB = Price(0.095, "GB and month in a backup vault", "backup/pricing/")
+BACKUP_GB = Price(0.095, "GB and month in a backup vault, of a database", "backup/pricing/")
+BACKUP_TABLE_GB = Price(0.113, "GB and month in a backup vault, of a table", "backup/pricing/")
 
 
 def all_prices() -> Iterator[tuple[str, Price]]:

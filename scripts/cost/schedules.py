@@ -1,12 +1,12 @@
-"""How often a schedule comes, as EventBridge writes it."""
+"""What a stage's traffic follows from, as its templates have it: schedules as EventBridge writes them, and vendors."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
 
 from scripts.cost.charges import Unpriced
-from scripts.cost.templates import Resources
+from scripts.cost.templates import Resource, Resources
 
 _MINUTES = {"minute": 1, "hour": 60, "day": 24 * 60}
 _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
@@ -41,9 +41,14 @@ def polls_an_hour(resources: Resources) -> float:
     return sum(times_an_hour(it.text("ScheduleExpression")) for it in _schedules(resources, "poll"))
 
 
+def batches_an_hour(resources: Resources) -> float:
+    """How often the function etl is called; 1 where there is none."""
+    return sum(times_an_hour(it.text("ScheduleExpression")) for it in _schedules(resources, "etl")) or 1.0
+
+
 def audited_days(resources: Resources) -> float:
     """Into how many audits each raw object comes."""
-    days = (_variables(it).get("AUDIT_DAYS", 0) for it in resources.of("AWS::Lambda::Function"))
+    days = resources.variables("AUDIT_DAYS")
     audits = sum(times_an_hour(it.text("ScheduleExpression")) for it in _schedules(resources, "audit"))
     return max(map(float, days), default=0.0) * audits * 24
 
@@ -55,14 +60,13 @@ def watch_passes_an_hour(resources: Resources) -> float:
 
 def watch_cycle_hours(resources: Resources) -> float:
     """In which it goes through each hotel's raw objects once; 2 where there is none."""
-    minutes = (_variables(it).get("RAW_CYCLE_MINUTES", 0) for it in resources.of("AWS::Lambda::Function"))
-    return max(map(float, minutes), default=0.0) / 60 or 2.0
+    return max(map(float, resources.variables("RAW_CYCLE_MINUTES")), default=0.0) / 60 or 2.0
 
 
-def _schedules(resources: Resources, name: str) -> Any:
+def vendors(resources: Resources) -> int:
+    """As many as there are paths for their hotels' deliveries; 1 where there is no API."""
+    return sum(it.text("PathPart") == "{propertyId}" for it in resources.of("AWS::ApiGateway::Resource")) or 1
+
+
+def _schedules(resources: Resources, name: str) -> Iterator[Resource]:
     return (it for it in resources.of("AWS::Scheduler::Schedule") if it.text("Name").endswith(f"-{name}"))
-
-
-def _variables(function: Any) -> dict[str, Any]:
-    found: dict[str, Any] = function.properties.get("Environment", {}).get("Variables", {})
-    return found

@@ -23,6 +23,7 @@ def standing(resources: Resources, months: int) -> Iterator[Charge]:
             yield from _rule(resource)(resource)
     yield from _metrics_of_methods(resources)
     yield from _rotations(resources, months)
+    yield from _proxies(resources)
 
 
 def _rule(resource: Resource) -> Rule:
@@ -80,21 +81,29 @@ def _database(database: Resource) -> Iterator[Charge]:
     if kind not in p.RDS_POSTGRES_HOUR:
         known = ", ".join(p.RDS_POSTGRES_HOUR)
         raise Unpriced(f"no price for a database of class {kind or 'unknown'}: scripts/cost/prices.py has {known}")
-    zones = 2 if str(database.properties.get("MultiAZ", False)).lower() == "true" else 1
+    zones = 2 if database.yes("MultiAZ") else 1
     if database.text("StorageType", "gp3") != "gp3":
         raise Unpriced(f"no price for storage of type {database.text('StorageType')}: scripts/cost/prices.py has gp3")
     yield _owed("RDS", f"{kind}, zones: {zones}", p.RDS_POSTGRES_HOUR[kind], zones * p.HOURS)
     yield _owed("RDS", "storage", p.RDS_GP3, zones * database.number("AllocatedStorage"))
     if database.number("PerformanceInsightsRetentionPeriod", 7) > 7:
         raise Unpriced(f"no price for Performance Insights beyond seven days ({database.id}): scripts/cost/standing.py")
+    if database.yes("ManageMasterUserPassword"):
+        yield _owed("Secrets Manager", "secrets of the stage", p.SECRET)
     if seconds := database.number("MonitoringInterval", 0):
         looks = p.HOURS * 3600 / seconds
         yield _owed("CloudWatch", "enhanced monitoring", p.LOG_GB, looks * f.MONITORING_BYTES.value / 1e9)
 
 
-def _proxy(_: Resource) -> Iterator[Charge]:
-    # Two are the least that are billed, and all that the classes up to a large have.
-    yield _owed("RDS", "proxy, two vCPU", p.RDS_PROXY_VCPU_HOUR, 2 * p.HOURS)
+def _proxies(resources: Resources) -> Iterator[Charge]:
+    """By the processors of the database behind them. Two are the least: as many as the classes up to a large have."""
+    sizes = [it.text("DBInstanceClass").rpartition(".")[2] for it in resources.of("AWS::RDS::DBInstance")]
+    processors = max((_PROCESSORS.get(size, 2) for size in sizes), default=2)
+    for _ in resources.of("AWS::RDS::DBProxy"):
+        yield _owed("RDS", f"proxy, {processors} vCPU", p.RDS_PROXY_VCPU_HOUR, processors * p.HOURS)
+
+
+_PROCESSORS = {"xlarge": 4, "2xlarge": 8, "4xlarge": 16}
 
 
 # -- The door, keys, secrets -------------------------------------------------------------------------
@@ -103,6 +112,13 @@ def _proxy(_: Resource) -> Iterator[Charge]:
 def _acl(acl: Resource) -> Iterator[Charge]:
     yield _owed("WAF", "web ACL", p.WAF_ACL)
     yield _owed("WAF", "rules", p.WAF_RULE, len(acl.properties.get("Rules", ())))
+
+
+def _refusals_alone(log: Resource) -> Iterator[Charge]:
+    """What is let in is not written, and what is refused is not of an ordinary month."""
+    if log.properties.get("LoggingFilter", {}).get("DefaultBehavior") != "DROP":
+        raise Unpriced(f"no price for a firewall's log of all requests ({log.id}): scripts/cost/standing.py")
+    yield from ()
 
 
 def _key(_: Resource) -> Iterator[Charge]:
@@ -190,11 +206,11 @@ PRICED: Mapping[str, Rule] = {
     "AWS::Lambda::Function": _by_use,
     "AWS::Logs::LogGroup": _by_use,
     "AWS::RDS::DBInstance": _database,
-    "AWS::RDS::DBProxy": _proxy,
     "AWS::S3::Bucket": _by_use,
     "AWS::SQS::Queue": _by_use,
     "AWS::Scheduler::Schedule": _by_use,
     "AWS::SecretsManager::Secret": _secret,
+    "AWS::WAFv2::LoggingConfiguration": _refusals_alone,
     "AWS::WAFv2::WebACL": _acl,
 }
 
@@ -261,7 +277,9 @@ FREE: Mapping[str, str] = {
     "AWS::Lambda::Version": "75 GB of code are free",
     "AWS::Logs::MetricFilter": "its metric is counted with the custom ones",
     "AWS::Logs::QueryDefinition": _SETTING,
+    "AWS::Logs::ResourcePolicy": _RIGHTS,
     "AWS::RDS::DBParameterGroup": _SETTING,
+    "AWS::RDS::DBProxy": "billed by the processors of the database behind it",
     "AWS::RDS::DBProxyEndpoint": _SETTING,
     "AWS::RDS::DBProxyTargetGroup": _SETTING,
     "AWS::RDS::DBSubnetGroup": _SETTING,

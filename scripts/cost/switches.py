@@ -41,9 +41,11 @@ def _untraced(resources: Resources, traffic: Traffic) -> tuple[Resources, Traffi
     return resources.replaced("AWS::Lambda::Function", TracingConfig={"Mode": "PassThrough"}), traffic
 
 
-def _small_batch(mib: int) -> Change:
-    variables = {"Variables": {"SMALL_BATCH_BYTES": str(mib * 1024 * 1024)}}
-    return _with("AWS::Lambda::Function", Environment=variables)
+def _secrets_manager(resources: Resources, traffic: Traffic) -> tuple[Resources, Traffic]:
+    """With the endpoint by which the webhook reaches it, in each zone."""
+    endpoint = {"VpcEndpointType": "Interface", "SubnetIds": ["a subnet"] * resources.zones}
+    without = resources.told("HOTEL_SECRETS_TABLE", "")
+    return without.plus(Resource("AWS::EC2::VPCEndpoint", "SecretsManager", endpoint)), traffic
 
 
 def _nat_instances(resources: Resources, traffic: Traffic) -> tuple[Resources, Traffic]:
@@ -64,7 +66,6 @@ _NAT_INSTANCE = {
 }
 """As infra/capabilities/nat.py has it by default."""
 _WRITES = [{"ReadWriteType": "WriteOnly", "DataResources": [{"Type": "AWS::S3::Object"}]}]
-_PLAIN = [{"HttpMethod": "*", "ResourcePath": "/*"}]
 
 _PROXY = Switch(
     '`"database": {"proxy": false}`',
@@ -72,11 +73,6 @@ _PROXY = Switch(
     _without("AWS::RDS::DBProxy", "AWS::RDS::DBProxyTargetGroup"),
 )
 _TRACES = Switch('`"observability": {"traces": false}`', "traces; the logs' correlation ids remain", _untraced)
-_METHODS = Switch(
-    "no metrics for each method of the API",
-    "what one method is asked beside another; the stage's own metrics remain, and are free",
-    _with("AWS::ApiGateway::Stage", MethodSettings=_PLAIN),
-)
 _READS = Switch(
     "CloudTrail without the reading of objects",
     "who has read which raw object; S3's own access logs still tell, later and not signed",
@@ -92,7 +88,7 @@ _MICRO = Switch(
     "half of the memory",
     _with("AWS::RDS::DBInstance", DBInstanceClass="db.t4g.micro"),
 )
-_FIVE = (_PROXY, _TRACES, _METHODS, _READS, _CYCLE)
+_FOUR = (_PROXY, _TRACES, _READS, _CYCLE)
 
 
 def _all_of(*switches: Switch) -> Change:
@@ -112,8 +108,8 @@ _SIX_HOURS = Switch(
 SMALL_GROUP = Switch("a small group's", "", _all_of(_PROXY, _MICRO, _TRACES, _SIX_HOURS))
 """What a group of some hundred hotels does without; docs/cost.md has the lines of cdk.json."""
 SWITCHES: tuple[Switch, ...] = (
-    *_FIVE,
-    Switch("these five together", "", _all_of(*_FIVE)),
+    *_FOUR,
+    Switch("these four together", "", _all_of(*_FOUR)),
     Switch(
         '`"database": {"multi_az": false}`',
         "a standby: an outage of the zone stops the rows, not the landing",
@@ -127,7 +123,6 @@ SWITCHES: tuple[Switch, ...] = (
     ),
     Switch('`"watch": {"every_minutes": 15}`', "ten minutes until a gauge moves", _traffic(watch_passes_an_hour=4)),
     Switch('`"audit": {"days": 1}`', "the second look at each object", _traffic(audited_days=1)),
-    Switch('`"etl": {"small_batch_mib": 32}`', "nothing: it is the most that was tried", _small_batch(32)),
     Switch("no dashboards", "the dashboards", _without("AWS::CloudWatch::Dashboard")),
     Switch(
         '`"network": {"nat": "instance"}`',
@@ -136,8 +131,8 @@ SWITCHES: tuple[Switch, ...] = (
         _nat_instances,
     ),
     Switch(
-        '`"hotel_secrets": {"store": "secretsmanager"}`',
+        '`"hotel_secrets": {"store": "secretsmanager"}`, and the endpoint that it needs',
         "(buys rotation by Secrets Manager itself)",
-        lambda resources, traffic: (resources.without_table("hotel-secrets"), traffic),
+        _secrets_manager,
     ),
 )

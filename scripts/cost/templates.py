@@ -40,6 +40,14 @@ class Resource:
         value = self.properties.get(name, default)
         return value if isinstance(value, str) else default
 
+    def yes(self, name: str) -> bool:
+        return str(self.properties.get(name, False)).lower() == "true"
+
+    def variable(self, name: str, default: str = "") -> str:
+        """Of a function's environment."""
+        value = self.properties.get("Environment", {}).get("Variables", {}).get(name, default)
+        return value if isinstance(value, str) else default
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -83,10 +91,13 @@ class Resources:
         """The same stage without the resources of ``types``."""
         return Resources(it for it in self if it.type not in types)
 
-    def without_table(self, ending: str) -> Resources:
-        """The same stage without the DynamoDB table whose name ends so."""
-        gone = self.table(ending)
-        return Resources(it for it in self if it is not gone)
+    def plus(self, *resources: Resource) -> Resources:
+        """The same stage with ``resources`` besides."""
+        return Resources([*self, *resources])
+
+    def told(self, name: str, value: str) -> Resources:
+        """The same stage, with another value of the variable ``name`` for each function that has it."""
+        return Resources(_told(it, name, value) if it.variable(name) else it for it in self)
 
     def replaced(self, type: str, **properties: Any) -> Resources:
         """The same stage, each resource of ``type`` with other ``properties``."""
@@ -100,10 +111,19 @@ class Resources:
         handlers = ((it, it.text("Handler")) for it in self.of("AWS::Lambda::Function"))
         return [_function(it, handler) for it, handler in handlers if handler.startswith(_OURS)]
 
-    def table(self, ending: str) -> Resource | None:
-        """The DynamoDB table whose name ends so."""
-        tables = self.of("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
-        return next((it for it in tables if it.text("TableName").endswith(ending)), None)
+    def variables(self, name: str) -> list[str]:
+        """What functions are told by the variable ``name``."""
+        return [value for it in self.of("AWS::Lambda::Function") if (value := it.variable(name))]
+
+    @property
+    def zones(self) -> int:
+        """The network's."""
+        return len({json.dumps(it.properties.get("AvailabilityZone")) for it in self.of("AWS::EC2::Subnet")})
+
+
+def _told(resource: Resource, name: str, value: str) -> Resource:
+    variables = {**resource.properties["Environment"]["Variables"], name: value}
+    return Resource(resource.type, resource.id, {**resource.properties, "Environment": {"Variables": variables}})
 
 
 def _function(resource: Resource, handler: str) -> Function:

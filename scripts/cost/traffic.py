@@ -29,6 +29,7 @@ class Traffic:
     watch_passes_an_hour: float = 12.0
     watch_cycle_hours: float = 2.0
     """In which the watch goes through each hotel's raw objects once."""
+    batches_an_hour: float = 1.0
 
     @property
     def bookings(self) -> float:
@@ -60,6 +61,14 @@ class Traffic:
         """Of raw objects, as stored."""
         delivered = self.deliveries * f.DELIVERY_BYTES.value + self.pages * f.PAGE_BYTES.value
         return delivered / HOURS_A_MONTH
+
+    @property
+    def objects_a_batch(self) -> float:
+        return self.objects_an_hour / self.batches_an_hour
+
+    @property
+    def bytes_a_batch(self) -> float:
+        return self.bytes_an_hour / self.batches_an_hour
 
     @property
     def manifests(self) -> float:

@@ -24,6 +24,7 @@ class Calls(NamedTuple):
     puts: float = 0
     gets: float = 0
     lists: float = 0
+    """Of the raw bucket, which CloudTrail records."""
     messages: float = 0
     """SQS requests of its own."""
     hotel_secrets: float = 0
@@ -59,9 +60,6 @@ POLL = Calls(reads=4, writes=7, puts=1, hotel_secrets=1, vendor=1)
 QUIET_POLL = Calls(reads=4, writes=5, hotel_secrets=1, vendor=1)
 """One whose page had landed already, by such a worker."""
 MANIFEST = Calls(puts=1)
-
-_LISTS_A_HOTEL = 26
-"""Each of a hotel's nine events and four entities is a folder: a request to find its day, and one for what is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,21 +115,22 @@ def dispatcher(traffic: Traffic) -> Work:
 
 
 def etl(traffic: Traffic) -> Work:
-    """A quiet hour's batch in the function itself; see ``usage.glue`` for what is more."""
-    objects = traffic.objects_an_hour
+    """A quiet hour's batch in the function itself; see ``usage`` for what is more."""
+    objects = traffic.objects_a_batch
     fetched = objects / f.OBJECTS_AT_ONCE.value * f.S3_GET_MS.value
     own = f.ETL_SECONDS.value * 1000 + objects * f.ETL_MS_AN_OBJECT.value
     # The SDK's own work for its GETs is in what was measured.
-    return Work(HOURS_A_MONTH, own, fetched, cold_share=1)
+    return Work(HOURS_A_MONTH * traffic.batches_an_hour, own, fetched, cold_share=1)
 
 
 def audit(traffic: Traffic) -> Work:
     """One invocation for each hotel and day: its objects, and the manifests of all hotels."""
     objects = audited_objects(traffic)
-    calls = Calls(reads=1, lists=_LISTS_A_HOTEL + 2, postgresql=2 + objects / 50)
+    calls = Calls(reads=1, lists=f.LISTS_A_HOTEL.value, postgresql=2 + objects / 50)
     # Objects are fetched several at once, manifests one after another.
     fetched = (objects / f.OBJECTS_AT_ONCE.value + manifests_read(traffic)) * f.S3_GET_MS.value
     own = objects * f.AUDIT_MS_AN_OBJECT.value + entries_read(traffic) * f.ENTRY_MS.value
+    own += calls.lists * f.LIST_OWN_MS.value
     return Work(traffic.hotels * DAYS, own, calls.ms + fetched, calls)
 
 
@@ -151,8 +150,9 @@ def entries_read(traffic: Traffic) -> float:
 
 
 def _manifests_of(traffic: Traffic, hours: float) -> float:
-    """Done in so many hours, merged into one an hour or into ten thousand addresses; and an hour's that are pending."""
-    return hours * max(1.0, traffic.objects_an_hour / 10_000) + traffic.manifests / HOURS_A_MONTH
+    """Done in so many hours, merged by each batch or into ten thousand addresses; and those that are pending."""
+    merged = max(traffic.batches_an_hour, traffic.objects_an_hour / 10_000)
+    return hours * merged + traffic.manifests / HOURS_A_MONTH / traffic.batches_an_hour
 
 
 def _entries_of(traffic: Traffic, hours: float) -> float:
@@ -164,8 +164,8 @@ def watch(traffic: Traffic) -> Work:
     turns = traffic.hotels / traffic.watch_passes_an_hour / traffic.watch_cycle_hours
     manifests = _manifests_of(traffic, hours=30)
     streams = traffic.hotels * f.ENTITIES_POLLED.value
-    calls = Calls(reads=streams, lists=turns * _LISTS_A_HOTEL, gets=manifests)
-    own = _entries_of(traffic, hours=30) * f.ENTRY_MS.value
+    calls = Calls(reads=streams, lists=turns * f.LISTS_A_HOTEL.value, gets=manifests)
+    own = _entries_of(traffic, hours=30) * f.ENTRY_MS.value + calls.lists * f.LIST_OWN_MS.value
     # Of the five runs that a query returns, read as they may be a moment ago, half a unit is billed.
     return Work(traffic.watch_passes_an_hour * HOURS_A_MONTH, own, calls.ms, calls._replace(reads=streams / 2))
 
@@ -183,8 +183,8 @@ def _scanned(traffic: Traffic) -> float:
 
 
 def _pages_scanned(traffic: Traffic) -> float:
-    # An integration is some 300 bytes, a page of a scan 1 MB.
-    return max(1.0, traffic.hotels * 300 / 1_048_576)
+    # A page of a scan is 1 MB.
+    return max(1.0, traffic.hotels * f.INTEGRATION_BYTES.value / 1_048_576)
 
 
 WORK: dict[str, Callable[[Traffic], Work]] = {
