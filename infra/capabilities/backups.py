@@ -117,8 +117,8 @@ class Backups(Construct):
     def _tables(self, config: StageConfig) -> list[str]:
         """Of the control plane what cannot be had again from anywhere.
 
-        Idempotency records are of a week's use; without sync-state lists are read from the beginning, and as full copies
-        that grow with every poll it would be nearly all that is paid for in the vault.
+        Idempotency records are of a week's use. Without sync-state lists are read from the beginning, and as full
+        copies of what grows with every poll it would be nearly all that is paid for in the vault.
         """
         names = config.names
         return [table(self, name) for name in (names.integrations_table, names.hotel_secrets_table)]

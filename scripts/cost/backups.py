@@ -17,15 +17,15 @@ def backups(month: Month) -> Iterator[Charge]:
     """Raises Unpriced for a table whose size nobody has said."""
     selected = _selected(month)
     tables_gb = sum(_table_gb(name, month) for name in selected if ":table/" in name)
+    stored, changed = (month.stored_gb, _changed_gb(month)) if any(":db:" in name for name in selected) else (0.0, 0.0)
     for rule in _rules(month):
         # A table's backup is a copy of all of it, a database's of what has changed since the one before.
         lives = [_days(rule), *(_days(copy) for copy in rule.get("CopyActions", ()))]
         yield Charge("Backup", "the tables, in its vaults", sum(lives) * tables_gb, p.BACKUP_TABLE_GB)
-        if any(":db:" in name for name in selected):
-            kept = sum(month.stored_gb + days * _changed_gb(month) for days in lives)
-            yield Charge("Backup", "the database, in its vaults", kept, p.BACKUP_GB)
-            sent = (len(lives) - 1) * DAYS * (tables_gb + _changed_gb(month))
-            yield Charge("Backup", "to the other region", sent, p.BETWEEN_REGIONS_GB)
+        kept = sum(stored + days * changed for days in lives)
+        yield Charge("Backup", "the database, in its vaults", kept, p.BACKUP_GB)
+        sent = (len(lives) - 1) * DAYS * (tables_gb + changed)
+        yield Charge("Backup", "to the other region", sent, p.BETWEEN_REGIONS_GB)
 
 
 def rds_backups(month: Month) -> Iterator[Charge]:

@@ -171,6 +171,12 @@ REASONS = Figure(
     "assumed",
     "docs/runbook.md lists all",
 )
+DAILY_METRIC_HOURS = Figure(
+    2,
+    "hours of a day in which what is done once a day tells its metrics, each of which is billed by the hour",
+    "assumed",
+    "CloudWatch's pricing page; a thousand hotels are audited in an hour",
+)
 MONITORING_BYTES = Figure(
     6_000,
     "bytes of log for each look at the database's operating system",

@@ -16,7 +16,7 @@ METRICS: Mapping[str, Mapping[str, Dimensions]] = {
         "DeliveryLatency": ("vendor",),
         "DeliveryRefused": ("vendor", "reason"),
         "DeliveryFailed": ("vendor", "reason"),
-        "SignatureRefused": ("vendor",),
+        "SignatureRefused": (),
     },
     "poller": dict.fromkeys(("PollFetched", "PollFailed", "PollDurationMs", "RateLimitWaitMs"), ("vendor", "entity")),
     "apply": {
@@ -47,6 +47,16 @@ METRICS: Mapping[str, Mapping[str, Dimensions]] = {
     "audit": dict.fromkeys(("AuditedHotels", "AuditedObjects", "AuditedRecords", "AuditFindings"), ("vendor",)),
 }
 """What each function counts, with the dimensions that multiply it. An entity and rule stand for a reason there."""
+
+
+_DAILY = ("audit", "rotate")
+"""Functions that are called once a day, for all hotels one after another."""
+
+
+def billed(function: str, traffic: Traffic) -> float:
+    """Custom metrics of ``function``, each by the hours of the month in which it is told."""
+    share = f.DAILY_METRIC_HOURS.value / 24 if function in _DAILY else 1.0
+    return share * counted(function, traffic)
 
 
 def counted(function: str, traffic: Traffic) -> float:

@@ -62,7 +62,8 @@ class Month:
     @property
     def lists(self) -> float:
         """The raw bucket's, and two of the manifests for each audit."""
-        return self.raw_lists + 2 * self.traffic.hotels * DAYS
+        audits = sum(work.invocations for function, work in self.work if function.folder == "audit")
+        return self.raw_lists + 2 * audits
 
     @property
     def reads(self) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from scripts.cost import figures, prices
 from scripts.cost.estimate import Estimate, estimate, traffic_of
+from scripts.cost.marked_page import rewritten, table
 from scripts.cost.switches import SMALL_GROUP, SWITCHES
 from scripts.cost.templates import Resources
 
@@ -31,12 +32,10 @@ def page(text: str, resources: Resources) -> str:
         "services": lambda: services(estimates),
         "dearest": lambda: dearest(compared),
         "switches": lambda: switches(compared, resources),
-        "traffic": lambda: _table(("figure", "value", "what it is", "basis", "from"), _figures()),
-        "prices": lambda: _table(("USD", "for a", "page"), _prices()),
+        "traffic": lambda: table(("figure", "value", "what it is", "basis", "from"), _figures()),
+        "prices": lambda: table(("USD", "for a", "page"), _prices()),
     }
-    for mark, write in tables.items():
-        text = _between(mark, text, write())
-    return text
+    return rewritten(text, tables, "docs/cost.md")
 
 
 def sums(estimates: Iterable[Estimate]) -> str:
@@ -50,14 +49,14 @@ def sums(estimates: Iterable[Estimate]) -> str:
         )
         for it in estimates
     )
-    return _table(("hotels", "USD a month", "of it owed anyway", "USD a hotel", "USD for 1,000 events"), rows)
+    return table(("hotels", "USD a month", "of it owed anyway", "USD a hotel", "USD for 1,000 events"), rows)
 
 
 def services(estimates: Sequence[Estimate]) -> str:
     columns = [it.by_service() for it in estimates]
     names = sorted(columns[-1] | columns[0], key=lambda name: -columns[1].get(name, 0))
     rows = [(name, *(f"{column.get(name, 0):,.2f}" for column in columns)) for name in names]
-    return _table(("USD a month", *(f"{it.traffic.hotels:,} hotels" for it in estimates)), rows)
+    return table(("USD a month", *(f"{it.traffic.hotels:,} hotels" for it in estimates)), rows)
 
 
 def dearest(estimates: Iterable[Estimate]) -> str:
@@ -78,7 +77,7 @@ def _dearest(found: Estimate) -> str:
         )
         for it in lines
     )
-    return _table((heading, "what", "quantity", "of", "USD a month", "share"), rows)
+    return table((heading, "what", "quantity", "of", "USD a month", "share"), rows)
 
 
 def switches(estimates: Sequence[Estimate], resources: Resources) -> str:
@@ -86,7 +85,7 @@ def switches(estimates: Sequence[Estimate], resources: Resources) -> str:
         (it.where, *(f"{it.saved(before, resources):,.2f}" for before in estimates), it.gives_up) for it in SWITCHES
     ]
     saved = (f"saves at {it.traffic.hotels:,} hotels" for it in estimates)
-    return _table(("switch", *saved, "gives up"), rows)
+    return table(("switch", *saved, "gives up"), rows)
 
 
 def _figures() -> Iterator[tuple[str, ...]]:
@@ -101,16 +100,3 @@ def _prices() -> Iterator[tuple[str, ...]]:
             f"{price.unit}{name}",
             f"[{price.page}](https://aws.amazon.com/{price.page})",
         )
-
-
-def _between(mark: str, text: str, content: str) -> str:
-    before, opened, rest = text.partition(f"<!-- {mark} -->\n")
-    _, closed, after = rest.partition(f"<!-- end of {mark} -->\n")
-    if not opened or not closed:
-        raise ValueError(f"docs/cost.md has no place for {mark}: the mark <!-- {mark} --> or its end is gone")
-    return "".join((before, opened, content, closed, after))
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"

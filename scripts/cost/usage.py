@@ -9,7 +9,7 @@ from scripts.cost import prices as p
 from scripts.cost.auditing import trails
 from scripts.cost.backups import backups, rds_backups
 from scripts.cost.charges import Charge
-from scripts.cost.metrics import counted
+from scripts.cost.metrics import billed
 from scripts.cost.month import GB, Month
 from scripts.cost.schedules import times_an_hour
 from scripts.cost.templates import Resource, Resources
@@ -141,7 +141,7 @@ def _logs_kept(month: Month, taken: Iterable[Charge]) -> Charge:
 
 
 def _watching(month: Month) -> Iterator[Charge]:
-    metrics = sum(counted(function.folder, month.traffic) for function, _ in month.work)
+    metrics = sum(billed(function.folder, month.traffic) for function, _ in month.work)
     yield Charge("CloudWatch", "custom metrics", metrics, p.METRIC, standing=True)
     traces = sum(_traced(work.invocations) for function, work in month.work if function.traced)
     yield Charge("X-Ray", "traces", traces, p.TRACE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from scripts.cost.marked_page import rewritten, table
 from scripts.simulation.limits import LIMITS, Limit
 from scripts.simulation.scenarios import ADVISED, AS_IT_COMES, TURNED, Outcome, burst, polled
 from scripts.simulation.settings import Settings
@@ -23,9 +24,7 @@ def page(text: str) -> str:
         "bursts": bursts,
         "polls": polls,
     }
-    for mark, write in tables.items():
-        text = _between(mark, text, write())
-    return text
+    return rewritten(text, tables, "docs/scale.md")
 
 
 def by_room() -> list[Limit]:
@@ -35,7 +34,7 @@ def by_room() -> list[Limit]:
 
 def limits() -> str:
     heading = ("limit", "as it is", *(f"{hotels:,} hotels" for hotels in HOTELS), "enough for hotels")
-    return _table(heading, (_limit(limit) for limit in by_room()))
+    return table(heading, (_limit(limit) for limit in by_room()))
 
 
 def _limit(limit: Limit) -> tuple[str, ...]:
@@ -54,7 +53,7 @@ def _two_digits(number: int) -> int:
 
 
 def means() -> str:
-    return _table(
+    return table(
         ("limit", "switch or quota", "when it is full"), ((it.what, it.where, it.full_means) for it in by_room())
     )
 
@@ -65,7 +64,7 @@ def advised() -> str:
         (switch, f"{known[what].value:,g}", f"{to:,g}", f"{100 * known[what].demand(_UNTURNED) / to:.0f} %")
         for switch, what, to in ADVISED
     )
-    return _table(("switch", "from", "to", "used then"), rows)
+    return table(("switch", "from", "to", "used then"), rows)
 
 
 def bursts() -> str:
@@ -80,7 +79,7 @@ def bursts() -> str:
         "the longest",
         "live queue at most",
     )
-    return _table(heading, _bursts())
+    return table(heading, _bursts())
 
 
 def _bursts() -> Iterator[tuple[str, ...]]:
@@ -97,7 +96,7 @@ def _outcome(found: Outcome) -> tuple[str, ...]:
 def polls() -> str:
     heading = ("hotels", "settings", "lists an hour", "workers", "ordered within", "polled within")
     rows = ((f"{hotels:,}", how, *_polled(hotels, settings)) for hotels, how, settings in _runs())
-    return _table(heading, rows)
+    return table(heading, rows)
 
 
 def _polled(hotels: int, settings: Settings) -> tuple[str, ...]:
@@ -110,16 +109,3 @@ def _runs() -> Iterator[tuple[int, str, Settings]]:
         if hotels == _UNTURNED:
             yield hotels, "as they come", AS_IT_COMES
         yield hotels, "as they come" if settings is AS_IT_COMES else "as advised", settings
-
-
-def _between(mark: str, text: str, content: str) -> str:
-    before, opened, rest = text.partition(f"<!-- {mark} -->\n")
-    _, closed, after = rest.partition(f"<!-- end of {mark} -->\n")
-    if not opened or not closed:
-        raise ValueError(f"docs/scale.md has no place for {mark}: the mark <!-- {mark} --> or its end is gone")
-    return "".join((before, opened, content, closed, after))
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + "\n"

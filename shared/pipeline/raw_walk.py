@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 from shared.pipeline import raw_keys
 
 FEW, MANY = 100, 1_000
-"""Keys that a request asks for. S3 bills it alike for one and for a thousand, which is the most; but a thousand are 50 ms
-of processor to read, and where a folder's days are skipped few of them are wanted."""
+"""Keys that a request asks for. S3 bills it alike for one and for a thousand, which is the most; but a thousand are
+50 ms of processor to read, and where a folder's days are skipped few of them are wanted."""
 
 
 class RawObject(Protocol):
@@ -31,8 +31,8 @@ def objects_under(lake: Lake[Found], prefix: str, since: date | None = None, aft
     """The raw objects under ``prefix`` and behind ``after``, from the day ``since`` on, in the keys' order.
 
     The day is the one that their keys name, which is when they came. Of each folder the days before are skipped: what a
-    walk costs is what it yields, and a request for each folder at the most. What a request has brought besides, the days
-    before in the next folders or all there is of a small one, is passed over without another.
+    walk costs is what it yields, and a request for each folder at the most. What a request has brought besides, the
+    days before in the next folders or all there is of a small one, is passed over without another.
     """
     start: str | None = after
     at_once = MANY if since is None else FEW
