@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from scripts.cost.marked_page import rewritten, table
 from scripts.simulation.limits import LIMITS, Limit
