@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from scripts.cost.templates import Resources, of_assembly, synthesised
 from shared.errors import Misconfigured
 
 USUAL_STAGE = "prod-eu-west-1"
+MOST_BOOKINGS = 10_000
 
 
 class Line(msgspec.Struct):
@@ -48,8 +50,10 @@ class Report(msgspec.Struct):
 
 def cost(
     context: typer.Context,
-    hotels: Annotated[int, typer.Option(min=1, help="How many are onboarded.")],
-    bookings_per_day: Annotated[float, typer.Option(min=0, help="Of each hotel; one of 40 rooms has about twelve.")],
+    bookings_per_day: Annotated[
+        float, typer.Option(min=0, max=MOST_BOOKINGS, help="Of each hotel; one of 40 rooms has about twelve.")
+    ],
+    hotels: Annotated[int | None, typer.Option(min=1, help="How many are onboarded.")] = None,
     stage: Annotated[str | None, typer.Option(help="A stage of cdk.json.", show_default=USUAL_STAGE)] = None,
     months: Annotated[int, typer.Option(min=1, help="How long it has been at work: what is stored grows.")] = 12,
     compare_hotels: Annotated[
@@ -66,12 +70,18 @@ def cost(
     of the traffic whose figures all say where they come from: docs/cost.md. An event is a raw object: a delivery, or a
     page polled. Needs no credentials.
 
-    **Example**: `scripts/pousada cost --hotels 100 --bookings-per-day 12 --compare-hotels 100,1000,10000`
+    **Example**: `scripts/pousada cost --bookings-per-day 12 --compare-hotels 100,1000,10000`
     """
     options: Options = context.obj
+    counts = _counts(compare_hotels) or ([hotels] if hotels else [])
+    if not counts:
+        raise typer.BadParameter("how many? Or several: --compare-hotels 100,1000", param_hint="--hotels")
+    if stage == LOCAL:
+        raise typer.BadParameter("it is on this machine, and costs nothing", param_hint="--stage")
+    if not isfinite(bookings_per_day):
+        raise typer.BadParameter("a number", param_hint="--bookings-per-day")
     name = stage or (USUAL_STAGE if options.stage == LOCAL else options.stage)
     resources = of_assembly(assembly, name) if assembly else synthesised(name)
-    counts = _counts(compare_hotels) or [hotels]
     reports = [_report(name, _estimated(resources, count, bookings_per_day, months)) for count in counts]
     if as_json:
         for report in reports:

@@ -8,7 +8,7 @@ import numpy as np
 import simpy
 
 from scripts.cost import figures as f
-from scripts.simulation.limits import dispatching
+from scripts.simulation.demands import dispatching
 from scripts.simulation.settings import SIGMA, Settings, poll_seconds
 from scripts.simulation.stations import Process, Station, lognormal
 

@@ -12,8 +12,8 @@ SIGMA = 0.245
 """Of the logarithm of a service time: half of a thousand webhooks were answered within 13 ms, 99 of 100 within 23
 (docs/reliability.md)."""
 BOOKINGS_PER_DAY = 12.0
-WEBHOOK_SLOWNESS = 1769 / 1024
-"""Of 1,024 MiB's share of a processor, beside a whole one."""
+MEMORY_MIB = {"webhook": 1024, "apply": 1024, "audit": 1024, "poller": 512, "watch": 512, "dispatcher": 256}
+"""Of the functions, as they are deployed (infra/capabilities/): it gives them their share of a processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +44,29 @@ class Settings:
         )
 
 
+def slowness(folder: str) -> float:
+    """How much longer than a whole processor the function's share of one takes."""
+    return max(1.0, 1769 / MEMORY_MIB[folder])
+
+
 def webhook_seconds() -> float:
     """Of a delivery, in a warm worker."""
-    return _warm_ms("webhook", WEBHOOK_SLOWNESS) / 1000
+    return _warm_ms("webhook") / 1000
 
 
 def poll_seconds() -> float:
-    return _warm_ms("poller", 1769 / 512) / 1000
+    return _warm_ms("poller") / 1000
 
 
-def _warm_ms(folder: str, slowness: float) -> float:
+def _warm_ms(folder: str) -> float:
     # In the worst hour every list has something new.
     traffic = Traffic(1, BOOKINGS_PER_DAY, pages_per_poll=1)
-    return replace(work_of(folder, traffic), cold_share=0).billed_ms(slowness)
+    return replace(work_of(folder, traffic), cold_share=0).billed_ms(slowness(folder))
 
 
 def apply_seconds(events: int) -> float:
     """Of so many events in one invocation: fetched eight at once, stored in one transaction."""
     fetched = -(-events // int(f.OBJECTS_AT_ONCE.value)) * f.S3_GET_MS.value
     own = f.APPLY_OWN_MS.value if events == 1 else f.APPLY_OWN_MS_OF_TEN.value * events
-    processor = (own + f.SDK_MS.value * events) * WEBHOOK_SLOWNESS
+    processor = (own + f.SDK_MS.value * events) * slowness("apply")
     return (fetched + EVENT.postgresql * f.POSTGRESQL_MS.value + processor) / 1000

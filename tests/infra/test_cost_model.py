@@ -11,7 +11,9 @@ import pytest
 from scripts.cost.estimate import estimate, traffic_of
 from scripts.cost.page import page
 from scripts.cost.switches import SWITCHES
+from scripts.cost.switches import SWITCHES
 from scripts.cost.templates import Resources
+from scripts.simulation.settings import MEMORY_MIB
 from tests.infra.templates import REPOSITORY, Synthesised, synthesise
 
 pytestmark = pytest.mark.infra
@@ -48,6 +50,39 @@ def test_the_schedules_are_read_from_the_templates(prod: Synthesised) -> None:
 
     assert traffic.polls_an_hour == 1
     assert traffic.audited_days == prod.config.audit.days
+
+
+def test_everything_that_a_stage_may_switch_on_is_priced_or_free_for_a_reason(every_option: Synthesised) -> None:
+    found = resources(every_option)
+
+    charged = {charge.what for charge in estimate(found, traffic_of(found, 100, 12)).charges}
+
+    assert {"raw objects elsewhere", "the trail, as logs", "to the other region"} <= charged
+
+
+def test_the_batches_and_the_vendors_are_those_of_the_stage(prod: Synthesised) -> None:
+    traffic = traffic_of(resources(prod), 100, 12)
+
+    assert traffic.batches_an_hour == 1
+    assert traffic.vendors == len(prod.config.vendors)
+    assert traffic.watch_cycle_hours == prod.config.watch.raw_cycle_minutes / 60
+
+
+def test_hotels_secrets_in_secrets_manager_cost_what_the_switch_says(prod: Synthesised, tmp_path: Path) -> None:
+    told = {"hotel_secrets": {"store": "secretsmanager"}, "network": {"interface_endpoints": ["secretsmanager"]}}
+    moved = resources(synthesise(tmp_path, stages="prod-eu-west-1", **told)["prod-eu-west-1"])
+    (switch,) = (it for it in SWITCHES if '"hotel_secrets"' in it.where)
+
+    before, after = (estimate(it, traffic_of(it, 100, 12)) for it in (resources(prod), moved))
+
+    assert {"secrets of the hotels", "interface endpoints"} <= {charge.what for charge in after.charges}
+    assert after.usd == pytest.approx(before.usd - switch.saved(before, resources(prod)))
+
+
+def test_the_simulation_reckons_with_the_functions_memory(prod: Synthesised) -> None:
+    deployed = {function.folder: function.memory_mib for function in resources(prod).functions}
+
+    assert {folder: deployed[folder] for folder in MEMORY_MIB} == MEMORY_MIB
 
 
 def test_the_page_says_what_the_model_says(prod: Synthesised) -> None:

@@ -60,7 +60,7 @@ def test_as_json_its_lines_come_to_its_sum(tmp_path: Path) -> None:
 
 
 def test_numbers_of_hotels_side_by_side(tmp_path: Path) -> None:
-    done = run("--hotels", 1, "--from", assembly(tmp_path), "--compare-hotels", "100,1000", "--json")
+    done = run("--from", assembly(tmp_path), "--compare-hotels", "100,1000", "--json")
 
     reports = [json.loads(line) for line in done.stdout.splitlines()]
     assert [report["hotels"] for report in reports] == [100, 1000]
@@ -78,6 +78,22 @@ def test_another_region_s_prices_are_not_pretended(tmp_path: Path) -> None:
 @pytest.mark.parametrize("listed", ["ten", "10,-1", "0"])
 def test_hotels_that_are_no_numbers_are_refused(tmp_path: Path, listed: str) -> None:
     assert run("--hotels", 1, "--from", assembly(tmp_path), "--compare-hotels", listed).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--compare-hotels"),
+        (("--hotels", 100, "--stage", "local"), "costs nothing"),
+        (("--hotels", 100, "--bookings-per-day", "inf"), "--bookings-per-day"),
+        (("--hotels", 100, "--bookings-per-day", "nan"), "--bookings-per-day"),
+    ],
+)
+def test_what_there_is_no_reckoning_with_is_refused(tmp_path: Path, arguments: tuple[object, ...], said: str) -> None:
+    done = run("--from", assembly(tmp_path), *arguments)
+
+    assert done.exit_code == 2
+    assert said in done.stderr
 
 
 def test_a_resource_without_a_price_is_an_error_that_names_it(tmp_path: Path) -> None:
