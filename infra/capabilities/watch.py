@@ -12,8 +12,8 @@ from infra.capabilities.permissions import acknowledge, allow, bucket, may_read_
 from infra.capabilities.schedule import add_schedule
 from infra.foundation import Foundation
 
-# Less than a period: two passes would count the same, and cost twice.
-_TIMEOUT = Duration.minutes(4)
+# Lambda's longest is fifteen.
+_LONGEST_MINUTES = 14
 _NOT_LATER = "A pass that failed is not to be done later: another comes, and without it an alarm rings."
 # What a sync run's record has, and its key. The table holds the vendors' tokens as well, under ``value``.
 RUN_ATTRIBUTES = (
@@ -58,8 +58,9 @@ class Watch(Construct):
             "Function",
             folder="watch",
             foundation=foundation,
-            timeout=_TIMEOUT,
-            memory_mib=512,
+            # Less than a period: two passes would count the same, and cost twice.
+            timeout=Duration.minutes(min(config.watch.every_minutes - 1, _LONGEST_MINUTES)),
+            memory_mib=1024,
             environment={
                 "RAW_BUCKET": names.raw_bucket,
                 "WORK_BUCKET": names.work_bucket,

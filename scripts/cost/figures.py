@@ -97,6 +97,7 @@ LISTS_A_HOTEL = Figure(
 LIST_OWN_MS = Figure(
     6.7, "ms of processor to read what a LIST of 100 keys answers", "measured", "boto3 answered in its before-send"
 )
+HOTELS_AT_ONCE = Figure(8, "hotels whose folders the watch walks at once", "documented", "shared/pipeline/unbatched.py")
 OBJECTS_AT_ONCE = Figure(8, "raw objects fetched at once", "documented", "shared/storage/raw_lake.py")
 AUDIT_MS_AN_OBJECT = Figure(
     1.4, "ms of processor for each raw object audited", "assumed", "as an event of the live path"
@@ -143,6 +144,7 @@ CHANGED_BYTES = Figure(
     "assumed",
     "a page of PostgreSQL's; the disk's are larger",
 )
+WRITES_AN_EVENT = Figure(4, "writes to the database's disk for an event", "assumed", "its row, two indexes, the log")
 POSTGRESQL_BYTES = Figure(10_000, "bytes to and from PostgreSQL for a raw object", "assumed", "21 statements")
 INTEGRATION_BYTES = Figure(300, "bytes of a hotel's integration", "assumed", "shared/storage/integrations.py")
 SECRET_BYTES = Figure(500, "bytes of a hotel's secret in its table", "assumed", "shared/storage/secret_stores.py")

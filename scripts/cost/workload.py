@@ -166,8 +166,10 @@ def watch(traffic: Traffic) -> Work:
     streams = traffic.hotels * f.ENTITIES_POLLED.value
     calls = Calls(reads=streams, lists=turns * f.LISTS_A_HOTEL.value, gets=manifests)
     own = _entries_of(traffic, hours=30) * f.ENTRY_MS.value + calls.lists * f.LIST_OWN_MS.value
+    # Hotels are walked side by side.
+    waited = calls.ms - calls.lists * f.S3_PUT_MS.value * (1 - 1 / f.HOTELS_AT_ONCE.value)
     # Of the five runs that a query returns, read as they may be a moment ago, half a unit is billed.
-    return Work(traffic.watch_passes_an_hour * HOURS_A_MONTH, own, calls.ms, calls._replace(reads=streams / 2))
+    return Work(traffic.watch_passes_an_hour * HOURS_A_MONTH, own, waited, calls._replace(reads=streams / 2))
 
 
 def rotate(traffic: Traffic) -> Work:

@@ -78,6 +78,7 @@ def bursts(
     columns = ("burst", *(name.replace("_", " ") for name in next(iter(found.values()))))
     rows = [(name, *(_shown(value) for value in outcome.values())) for name, outcome in found.items()]
     _show(f"{hotels:,} hotels, {settings}", columns, rows)
+    Console().print("given up: turned away four times; polls fetch what such deliveries told of")
     Console().print(f"an hour's polls: ordered in {dispatched / 60:.1f} min, done in {ended / 60:.1f} min")
 
 

@@ -69,10 +69,20 @@ def auditors(hotels: int) -> float:
     return hotels * auditing_a_hotel(hotels) / 86_400
 
 
-def watching(hotels: int) -> float:
-    """Seconds of a pass of the function watch: a query for each list, one after another."""
-    streams = hotels * f.ENTITIES_POLLED.value
-    return streams * (f.DYNAMODB_MS.value + f.SDK_MS.value * 1769 / 512) / 1000
+def watching(hotels: int, every_minutes: float = 5) -> float:
+    """Seconds of a pass of the function watch, so far apart from the next: its queries, and the walks of its share."""
+    return querying(hotels) + walking(hotels) * every_minutes / 120
+
+
+def querying(hotels: int) -> float:
+    """Seconds: a query for each list, one after another."""
+    return hotels * f.ENTITIES_POLLED.value * (f.DYNAMODB_MS.value + f.SDK_MS.value * slowness("watch")) / 1000
+
+
+def walking(hotels: int) -> float:
+    """Seconds of processor to walk all hotels' folders; the waits are side by side, and shorter."""
+    own = (f.SDK_MS.value + f.LIST_OWN_MS.value) * slowness("watch")
+    return hotels * f.LISTS_A_HOTEL.value * max(own, f.S3_PUT_MS.value / f.HOTELS_AT_ONCE.value) / 1000
 
 
 def executions(hotels: int) -> float:
@@ -88,6 +98,20 @@ def stored_gb(hotels: int) -> float:
 def database_cores(hotels: int) -> float:
     """PostgreSQL's, taking what it makes an event wait as its own work: too much rather than too little."""
     return events_a_second(hotels) * f.POSTGRESQL_MS_AN_EVENT.value / 1000
+
+
+def disk_writes_a_second(hotels: int) -> float:
+    return events_a_second(hotels) * f.WRITES_AN_EVENT.value
+
+
+def connections(hotels: int) -> float:
+    """To PostgreSQL: as many workers of the live path and of audits as are needed, the batches', and a person's."""
+    return applying(hotels) + auditors(hotels) + 4
+
+
+def in_flight(hotels: int) -> float:
+    """Messages of the live queue that a worker has and has not done: full batches."""
+    return 10 * applying(hotels)
 
 
 def job_minutes(hotels: int) -> float:

@@ -6,8 +6,14 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from scripts.simulation import demands as d
+from scripts.simulation.settings import DATABASE_CLASS, DATABASE_CLASSES
 
-MOST_HOTELS = 10_000_000
+MOST_HOTELS = 100_000_000
+
+
+_DATABASE = DATABASE_CLASSES[DATABASE_CLASS]
+
+
 class Limit(NamedTuple):
     what: str
     unit: str
@@ -18,10 +24,15 @@ class Limit(NamedTuple):
     where: str
     """The switch in cdk.json, or the quota's name in Service Quotas."""
     full_means: str
+    smaller_region: float | None = None
+    """As it is in eu-south-2, where that is another value."""
 
     def use(self, hotels: int) -> float:
         """1: it is full."""
         return self.demand(hotels) / self.value
+
+    def in_smaller_region(self) -> Limit:
+        return self if self.smaller_region is None else self._replace(value=self.smaller_region)
 
     def enough_for(self) -> int:
         """Hotels; found by halving, since not every demand is a straight line."""
@@ -56,6 +67,7 @@ LIMITS: tuple[Limit, ...] = (
         d.night_audit_a_second,
         "API Gateway, *Throttle rate*",
         "429 for every API of the account",
+        smaller_region=2_500,
     ),
     Limit(
         "requests of all APIs of the account, in eu-south-2",
@@ -84,9 +96,9 @@ LIMITS: tuple[Limit, ...] = (
     Limit(
         "the watch's time",
         "s",
-        300,
+        240,
         d.watching,
-        "`watch.every_minutes`; asking for several lists at once (not built)",
+        "`watch.every_minutes`, of which a pass has all but one; asking for several lists at once (not built)",
         "gauges are missing, which is an alarm",
     ),
     Limit(
@@ -122,12 +134,28 @@ LIMITS: tuple[Limit, ...] = (
         "PostgreSQL takes no more rows; the raw objects wait",
     ),
     Limit(
-        "PostgreSQL's processors",
+        "PostgreSQL's processors, sustained",
         "vCPU",
-        2,
+        _DATABASE.sustained_processors,
         d.database_cores,
-        "`database.instance_class`",
+        "`database.instance_class`; a burstable one has all of its two for a while",
+        "its credits are used up, and each vCPU-hour above costs 0.075 USD",
+    ),
+    Limit(
+        "PostgreSQL's disk",
+        "writes a second",
+        3_000,
+        d.disk_writes_a_second,
+        "gp3's own; from 400 GiB on it has 12,000",
         "rows come later",
+    ),
+    Limit(
+        "connections to PostgreSQL",
+        "at once",
+        _DATABASE.connections,
+        d.connections,
+        "`database.instance_class`: they follow from its memory",
+        "workers are refused, and try again; with the proxy they wait",
     ),
     Limit(
         "writes of a table that is new",
@@ -168,6 +196,15 @@ LIMITS: tuple[Limit, ...] = (
         d.events_sent_a_second,
         "EventBridge, *Invocations throttle limit in transactions per second*",
         "events come later, within a day",
+        smaller_region=1_100,
+    ),
+    Limit(
+        "messages of the live queue in workers' hands",
+        "messages",
+        120_000,
+        d.in_flight,
+        "SQS, in-flight messages of a queue; `live.concurrency` holds it far below",
+        "no more is handed out until some are done",
     ),
     Limit(
         "the batch job's time",

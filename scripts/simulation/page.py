@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from scripts.cost.marked_page import rewritten, table
+from scripts.simulation.demands import watching
 from scripts.simulation.limits import LIMITS, Limit
 from scripts.simulation.scenarios import ADVISED, AS_IT_COMES, TURNED, Outcome, burst, polled
 from scripts.simulation.settings import Settings
@@ -20,6 +21,7 @@ def page(text: str) -> str:
     tables: dict[str, Callable[[], str]] = {
         "limits": limits,
         "means": means,
+        "regions": regions,
         "advised": advised,
         "bursts": bursts,
         "polls": polls,
@@ -58,13 +60,29 @@ def means() -> str:
     )
 
 
+def regions() -> str:
+    """Where a quota is another one in a smaller region."""
+    heading = ("quota", "in eu-west-1", "enough for hotels", "in eu-south-2", "enough for hotels")
+    rows = ((it.where, *_room(it), *_room(it.in_smaller_region())) for it in by_room() if it.smaller_region is not None)
+    return table(heading, rows)
+
+
+def _room(limit: Limit) -> tuple[str, str]:
+    return f"{limit.value:,g} {limit.unit}", f"{_two_digits(limit.enough_for()):,}"
+
+
 def advised() -> str:
     known = {limit.what: limit for limit in LIMITS}
     rows = (
-        (switch, f"{known[what].value:,g}", f"{to:,g}", f"{100 * known[what].demand(_UNTURNED) / to:.0f} %")
+        (switch, f"{known[what].value:,g}", f"{to:,g}", f"{100 * _advised(known[what]) / to:.0f} %")
         for switch, what, to in ADVISED
     )
     return table(("switch", "from", "to", "used then"), rows)
+
+
+def _advised(limit: Limit) -> float:
+    """What is needed with the advice followed: a pass of the watch then has twice the hotels' walks."""
+    return watching(_UNTURNED, every_minutes=10) if limit.demand is watching else limit.demand(_UNTURNED)
 
 
 def bursts() -> str:
@@ -74,6 +92,7 @@ def bursts() -> str:
         "burst",
         "deliveries",
         "turned away",
+        "given up",
         "to the row: median",
         "99 of 100",
         "the longest",
@@ -90,7 +109,7 @@ def _bursts() -> Iterator[tuple[str, ...]]:
 
 def _outcome(found: Outcome) -> tuple[str, ...]:
     lags = (f"{lag:,.1f} s" for lag in (found.lag_median, found.lag_p99, found.lag_most))
-    return f"{found.deliveries:,}", f"{found.turned_away:,}", *lags, f"{found.most_waiting:,}"
+    return f"{found.deliveries:,}", f"{found.turned_away:,}", f"{found.given_up:,}", *lags, f"{found.most_waiting:,}"
 
 
 def polls() -> str:

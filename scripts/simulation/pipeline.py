@@ -14,6 +14,8 @@ from scripts.simulation.stations import Door, Process, Workers, lognormal
 
 FIRST_RETRY, LONGEST_RETRY = 5.0, 300.0
 """Seconds until a vendor delivers again what was turned away: our Retry-After, doubled each time. Assumed."""
+TRIES = 4
+"""After which the vendor gives up, as the simulated one does; the next poll fetches what has changed."""
 ANNOUNCED = 0.5
 """Seconds from the put to the message in the queue, by way of EventBridge; assumed."""
 
@@ -28,6 +30,8 @@ class Seen:
     """Seconds from the first call for a delivery to its row."""
     turned_away: int = 0
     """Calls: one delivery may be turned away several times."""
+    given_up: int = 0
+    """Deliveries."""
     most_waiting: int = 0
     """Messages in the live queue."""
     ended: float = 0.0
@@ -52,12 +56,15 @@ class Pipeline:
             env.process(self._apply())
 
     def deliver(self) -> Process:
-        """One delivery, called for again until it is taken."""
-        came, wait = self.env.now, FIRST_RETRY
+        """One delivery, called for again until it is taken, or has been turned away as often as the vendor tries."""
+        came, wait, tries = self.env.now, FIRST_RETRY, 1
         while not (self._door.lets_in() and self.webhook.has_room):
             self.seen.turned_away += 1
+            if tries == TRIES:
+                self.seen.given_up += 1
+                return
             yield self.env.timeout(wait * self._spread())
-            wait = min(2 * wait, LONGEST_RETRY)
+            wait, tries = min(2 * wait, LONGEST_RETRY), tries + 1
         called = self.env.now
         yield from self.webhook.call()
         self.seen.answers.append(self.env.now - called)

@@ -27,7 +27,7 @@ ADVISED: tuple[tuple[str, str, float], ...] = (
     ("`polling.concurrency`", "polls' workers", 15),
     ("`live.concurrency`", "the live path's workers", 20),
     ("`audit.concurrency`", "audits' workers", 6),
-    ("`watch.every_minutes`, here in seconds", "the watch's time", 600),
+    ("`watch.every_minutes`: 10, here the seconds of a pass", "the watch's time", 540),
     ("`database.storage_limit_gib`", "PostgreSQL's storage after a year", 500),
 )
 """At 10,000 hotels: the switch, its limit, and what to turn it to."""
@@ -47,6 +47,9 @@ class Outcome:
     lag_p99: float
     lag_most: float
     turned_away: int
+    """Calls."""
+    given_up: int
+    """Deliveries that were turned away as often as the vendor tries: polls fetch what they told of."""
     most_waiting: int
     ended: float
 
@@ -66,6 +69,7 @@ def burst(name: str, hotels: int, settings: Settings, seed: int = SEED, part: in
         lag_p99=lag_p99,
         lag_most=lag_most,
         turned_away=seen.turned_away * part,
+        given_up=seen.given_up * part,
         most_waiting=seen.most_waiting * part,
         ended=seen.ended,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from scripts.cost import figures as f
 from scripts.cost.traffic import Traffic
@@ -12,8 +13,31 @@ SIGMA = 0.245
 """Of the logarithm of a service time: half of a thousand webhooks were answered within 13 ms, 99 of 100 within 23
 (docs/reliability.md)."""
 BOOKINGS_PER_DAY = 12.0
-MEMORY_MIB = {"webhook": 1024, "apply": 1024, "audit": 1024, "poller": 512, "watch": 512, "dispatcher": 256}
+MEMORY_MIB = {"webhook": 1024, "apply": 1024, "audit": 1024, "poller": 512, "watch": 1024, "dispatcher": 256}
 """Of the functions, as they are deployed (infra/capabilities/): it gives them their share of a processor."""
+
+
+class DatabaseClass(NamedTuple):
+    processors: int
+    sustained: float
+    """Of each processor, for as long as one likes. Above it a burstable class runs on credits, and then costs more."""
+    connections: int
+    """That RDS lets in by default: by its memory, less what RDS itself takes of it."""
+
+    @property
+    def sustained_processors(self) -> float:
+        return self.processors * self.sustained
+
+
+# RDS's guide: burstable classes; max_connections is LEAST(memory / 9531392, 5000).
+DATABASE_CLASSES = {
+    "db.t4g.micro": DatabaseClass(2, 0.10, 80),
+    "db.t4g.small": DatabaseClass(2, 0.20, 190),
+    "db.t4g.medium": DatabaseClass(2, 0.20, 400),
+    "db.t4g.large": DatabaseClass(2, 0.30, 850),
+}
+DATABASE_CLASS = "db.t4g.small"
+"""As prod has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +51,6 @@ class Settings:
     live_batch: int = 10
     live_concurrency: int = 10
     polling_concurrency: int = 5
-    audit_concurrency: int = 2
 
     def part(self, of: int) -> Settings:
         """The limits divided, for a part of the hotels. Raises ValueError where one does not divide."""

@@ -11,7 +11,6 @@ import pytest
 from scripts.cost.estimate import estimate, traffic_of
 from scripts.cost.page import page
 from scripts.cost.switches import SWITCHES
-from scripts.cost.switches import SWITCHES
 from scripts.cost.templates import Resources
 from scripts.simulation.settings import MEMORY_MIB
 from tests.infra.templates import REPOSITORY, Synthesised, synthesise

@@ -14,22 +14,25 @@ from typer.testing import CliRunner
 
 from scripts.local.environment import ROOT
 from scripts.simulation.__main__ import cli
-from scripts.simulation.limits import (
-    LIMITS,
-    Limit,
+from scripts.simulation.demands import (
     auditors,
     dispatching,
     events_a_second,
+    events_sent_a_second,
     night_audit_a_second,
     pollers,
+    querying,
+    walking,
     watching,
 )
+from scripts.simulation.limits import LIMITS, Limit
 from scripts.simulation.page import page
-from scripts.simulation.pipeline import Seen, run
+from scripts.simulation.pipeline import TRIES, Seen, run
 from scripts.simulation.scenarios import ADVISED, TURNED, burst
 from scripts.simulation.settings import SIGMA, Settings, apply_seconds, poll_seconds, webhook_seconds
 from scripts.simulation.stations import Door, Process, Station, Workers, exponential, lognormal
 from scripts.simulation.traffic import BURSTS, PEAK, deliveries_a_second
+from scripts.simulators.hostpms.deliveries import Courier
 
 SEED = 7
 LIMIT = {limit.what: limit for limit in LIMITS}
@@ -212,13 +215,26 @@ def steadily(a_second: float, seconds: float) -> np.ndarray:
     return np.arange(0, seconds, 1 / a_second)
 
 
-def test_every_delivery_becomes_a_row_however_often_it_is_turned_away() -> None:
+def test_every_delivery_becomes_a_row_or_is_turned_away_as_often_as_the_vendor_tries() -> None:
     seen = run(steadily(50, 20), Settings(requests_per_second=20, burst=20), SEED)
 
-    assert len(seen.lags) == len(seen.answers) == 1_000
+    assert len(seen.lags) == len(seen.answers) == 1_000 - seen.given_up
+    assert 0 < seen.given_up < 1_000
+    assert TRIES * seen.given_up <= seen.turned_away < TRIES * 1_000
+    # The last try is 5, 10 and 20 seconds after those before it, more or less.
+    assert seen.ended < 20 + 2 * (5 + 10 + 20)
+
+
+def test_a_vendor_in_the_simulation_tries_as_often_as_the_simulated_vendor() -> None:
+    assert Courier().attempts == TRIES
+
+
+def test_what_is_let_in_at_a_later_try_is_a_row_as_well() -> None:
+    seen = run(steadily(30, 10), Settings(requests_per_second=20, burst=20), SEED)
+
     assert seen.turned_away > 0
-    # A thousand, less the first burst, through a door of twenty a second.
-    assert seen.ended > (1_000 - 20) / 20
+    assert seen.given_up == 0
+    assert len(seen.lags) == 300
 
 
 def test_workers_that_are_too_few_let_the_queue_grow_by_what_they_lack() -> None:
@@ -249,6 +265,16 @@ def test_a_part_waits_no_less_than_the_whole() -> None:
     assert part.deliveries == pytest.approx(whole.deliveries, rel=0.05)
 
 
+def test_a_part_has_its_part_of_every_limit() -> None:
+    whole = Settings(
+        requests_per_second=100, burst=200, functions=1_000, live_concurrency=10, polling_concurrency=20, live_batch=7
+    )
+
+    assert whole.part(5) == Settings(
+        requests_per_second=20, burst=40, functions=200, live_concurrency=2, polling_concurrency=4, live_batch=7
+    )
+
+
 def test_what_cannot_be_divided_is_refused() -> None:
     with pytest.raises(ValueError, match="7 workers cannot be divided by 2"):
         Settings(live_concurrency=7).part(2)
@@ -267,6 +293,7 @@ def test_a_limit_is_enough_for_as_many_hotels_as_it_says(limit: Limit) -> None:
 def test_the_advised_settings_have_room_in_every_burst() -> None:
     for _, what, to in ADVISED:
         assert LIMIT[what].demand(10_000) < 0.75 * to
+    assert watching(10_000, every_minutes=10) < 0.75 * 540
     for hotels, settings in TURNED.items():
         assert LIMIT["deliveries let in"].demand(hotels) < 0.75 * settings.requests_per_second
         assert LIMIT["polls' workers"].demand(hotels) < 0.75 * settings.polling_concurrency
@@ -301,7 +328,9 @@ PAGE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
         f"{dispatching(100_000) / 100_000:.4f} × N seconds",
         f"ten events in one invocation take {apply_seconds(10) * 1000:.0f} ms",
         f"{events_a_second(1):.4f} × N events a second",
-        f"{watching(1):.2f} × N seconds of every five minutes",
+        f"{querying(1):.3f} × N seconds",
+        f"{walking(1) * 5 / 120:.4f} × N seconds",
+        f"{events_sent_a_second(10_000):.0f} of 1,100",
         f"{auditors(100_000):.0f} workers all day long",
         f"takes {watching(100_000) / 60:.0f} minutes",
         f"{deliveries_a_second(1) * 86_400:.1f} deliveries a day, and {PEAK} times",
@@ -337,6 +366,7 @@ def test_bursts_take_the_settings_that_are_given() -> None:
 
     assert turned_away() == 0
     assert turned_away("--requests-per-second", 1) > 0
+    assert "polls fetch what" in command("bursts", "--hotels", 100).stdout
     assert "an hour's polls" in command("bursts", "--hotels", 100).stdout
 
 

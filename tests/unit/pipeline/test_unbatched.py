@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 
-from shared.errors import Malformed
+from shared.errors import Malformed, StoreUnavailable
 from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.raw_walk import MANY
-from shared.pipeline.unbatched import LOOKED_BACK, SETTLED_AFTER, Rota, unbatched
+from shared.pipeline.unbatched import HOTELS_AT_ONCE, LOOKED_BACK, SETTLED_AFTER, Rota, unbatched
 from shared.storage.raw_lake import RawObject
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -85,6 +86,31 @@ def test_other_hotels_are_not_looked_at() -> None:
 
     assert unbatched([HOTEL], lake, Manifests(), NOW) == []
     assert unbatched([OTHER], lake, Manifests(), NOW) == [key(1, OTHER)]
+
+
+def test_hotels_are_looked_at_side_by_side_and_each_for_itself() -> None:
+    together = Barrier(HOTELS_AT_ONCE, timeout=5)
+
+    class Waiting(Lake):
+        def list(self, prefix: str, after: str = "", at_once: int = 1_000) -> Iterator[RawObject]:
+            together.wait()
+            return super().list(prefix, after, at_once)
+
+    hotels = [("hostpms", f"PT-{number:04d}") for number in range(HOTELS_AT_ONCE)]
+    lake = Waiting({key(1, hotel): HOURS_3 for hotel in hotels})
+
+    assert unbatched(hotels, lake, Manifests(), NOW) == [key(1, hotel) for hotel in hotels]
+
+
+def test_a_lake_that_does_not_answer_for_one_hotel_is_told() -> None:
+    class Silent(Lake):
+        def list(self, prefix: str, after: str = "", at_once: int = 1_000) -> Iterator[RawObject]:
+            if OTHER[1] in prefix:
+                raise StoreUnavailable("no answer", store="s3")
+            return super().list(prefix, after, at_once)
+
+    with pytest.raises(StoreUnavailable):
+        unbatched([HOTEL, OTHER], Silent({key(1): HOURS_3}), Manifests(), NOW)
 
 
 def test_manifests_are_read_only_if_there_is_something_to_look_for_and_pending_before_done() -> None:
