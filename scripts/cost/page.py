@@ -13,7 +13,9 @@ from scripts.cost.templates import Resources
 BOOKINGS_PER_DAY = 12
 """Of a hotel of 40 rooms, as the simulated one is: the tables are for such."""
 HOTELS = (10, 100, 1_000, 10_000)
-COMPARED = (100, 1_000)
+TARGETS = {100: 1.50, 1_000: 0.50}
+"""USD a hotel and month that it may come to."""
+COMPARED = tuple(TARGETS)
 _DEAREST = 15
 
 
@@ -26,6 +28,7 @@ def page(text: str, resources: Resources) -> str:
     compared = [found for found in estimates if found.traffic.hotels in COMPARED]
     tables: dict[str, Callable[[], str]] = {
         "sums": lambda: sums(estimates),
+        "target": lambda: target(compared),
         "small group": lambda: sums(
             estimate(*SMALL_GROUP.change(resources, found.traffic)) for found in estimates[: HOTELS.index(1_000)]
         ),
@@ -50,6 +53,17 @@ def sums(estimates: Iterable[Estimate]) -> str:
         for it in estimates
     )
     return table(("hotels", "USD a month", "of it owed anyway", "USD a hotel", "USD for 1,000 events"), rows)
+
+
+def target(estimates: Iterable[Estimate]) -> str:
+    """Whether it is met, in words: a page's table could be written anew, and what it says of it could not."""
+    return "\n" + "".join(_target(it, TARGETS[it.traffic.hotels]) for it in estimates) + "\n"
+
+
+def _target(found: Estimate, most: float) -> str:
+    apart = f"{abs(most - found.per_hotel):.2f} USD"
+    met = f"met, with {apart} to spare" if found.per_hotel < most else f"missed by {apart}"
+    return f"- {found.traffic.hotels:,} hotels: {found.per_hotel:.2f} of {most:.2f} USD, **{met}**.\n"
 
 
 def services(estimates: Sequence[Estimate]) -> str:

@@ -1,4 +1,4 @@
-"""The pages that list settings, held to the settings; and the figures on them, to how they are reckoned."""
+"""The pages that list settings, held to the settings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,6 @@ from infra.webhook_config import Webhooks
 from tests.infra.templates import REPOSITORY
 
 pytestmark = pytest.mark.infra
-
-EVENTS_OF_AN_OBJECT = 5
-"""Put; read by apply, by the batch, and twice by the daily audit."""
-PAGES_A_DAY = 4 * 24
-DATA_EVENT, KEY = 0.10 / 100_000, 1.0
 
 
 def table(page: str, heading: str) -> list[list[str]]:
@@ -37,11 +32,3 @@ def test_a_page_has_every_setting_with_its_default(page: str, section: type[Base
     for name, field in section.model_fields.items():
         if isinstance(field.default, bool | int | str):
             assert shown[name] == str(field.default).lower(), name
-
-
-def test_the_trails_cost_follows_from_its_events():
-    for hotels, deliveries, events, month, hotel in table("governance.md", "### What it costs"):
-        count, daily = (int(cell.replace(",", "")) for cell in (hotels, deliveries))
-        expected = 30 * EVENTS_OF_AN_OBJECT * (daily + PAGES_A_DAY * count)
-        cost = expected * DATA_EVENT + KEY
-        assert (events, month, hotel) == (f"{expected:,}", f"{cost:.2f}", f"{cost / count:.2f}")
