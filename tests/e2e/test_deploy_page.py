@@ -1,4 +1,4 @@
-"""docs/deploy.md, from the database to the first hotel: the commands that it marks are run as they are written."""
+"""docs/deploy.md, from the deployment to the first hotel: the commands that it marks are run as they are written."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def test_what_the_page_says_leads_to_the_first_hotels_rows(
 def test_the_page_marks_what_it_says_it_has_tried() -> None:
     tried = " ".join(marked())
 
-    for command in ("cdk diff", "migrate", "onboard", "poll", "status", "send", "audit"):
+    for command in ("cdk diff", "onboard", "poll", "status", "replay", "send", "audit"):
         assert command in tried
