@@ -70,14 +70,6 @@ LIMITS: tuple[Limit, ...] = (
         smaller_region=2_500,
     ),
     Limit(
-        "requests of all APIs of the account, in eu-south-2",
-        "a second",
-        2_500,
-        night_audit_a_second,
-        "API Gateway, *Throttle rate*; a younger region has a quarter, and a burst of 1,250",
-        "429 for every API of the account",
-    ),
-    Limit(
         "the dispatcher's time",
         "s",
         900,
