@@ -12,7 +12,7 @@ from scripts.cost.estimate import estimate, traffic_of
 from scripts.cost.page import page
 from scripts.cost.switches import SWITCHES
 from scripts.cost.templates import Resources
-from scripts.simulation.settings import MEMORY_MIB
+from scripts.simulation.settings import DATABASE_CLASS, MEMORY_MIB
 from tests.infra.templates import REPOSITORY, Synthesised, synthesise
 
 pytestmark = pytest.mark.infra
@@ -82,6 +82,13 @@ def test_the_simulation_reckons_with_the_functions_memory(prod: Synthesised) -> 
     deployed = {function.folder: function.memory_mib for function in resources(prod).functions}
 
     assert {folder: deployed[folder] for folder in MEMORY_MIB} == MEMORY_MIB
+
+
+def test_the_simulation_reckons_with_the_stage_s_database(prod: Synthesised) -> None:
+    """Another class in cdk.json: the simulation's, and what docs/scale.md says of it, go with it."""
+    (database,) = resources(prod).of("AWS::RDS::DBInstance")
+
+    assert database.text("DBInstanceClass") == DATABASE_CLASS
 
 
 def test_the_page_says_what_the_model_says(prod: Synthesised) -> None:

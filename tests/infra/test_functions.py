@@ -69,7 +69,9 @@ def test_who_sends_to_the_queue_that_it_reads_is_not_stopped_as_a_loop(stage: Sy
     assert allowed == {stage.config.names.function(name) for name in ("audit", "poller", "rotate")}
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("webhook", 10), ("poller", 300), ("rotate", 120), ("etl", 900)])
+@pytest.mark.parametrize(
+    ("name", "seconds"), [("webhook", 10), ("poller", 300), ("rotate", 120), ("etl", 900), ("watch", 240)]
+)
 def test_a_function_has_the_time_that_its_work_takes(stage: Synthesised, name: str, seconds: int):
     assert stage.named("AWS::Lambda::Function", stage.config.names.function(name))["Timeout"] == seconds
 
