@@ -77,8 +77,12 @@ def test_half_of_the_memory_makes_processor_time_longer_and_waiting_cheaper() ->
         (
             {
                 "AdvancedEventSelectors": [
-                    {"FieldSelectors": [{"Field": "resources.type", "Equals": ["AWS::S3::Object"]}]},
-                    {"FieldSelectors": [{"Field": "eventName", "Equals": ["false"]}]},
+                    {
+                        "FieldSelectors": [
+                            {"Field": "resources.type", "Equals": ["AWS::S3::Object"]},
+                            {"Field": "eventName", "Equals": ["false"]},
+                        ]
+                    }
                 ]
             },
             True,
