@@ -18,7 +18,6 @@ import lambdas.apply.handler
 import lambdas.apply.report
 import lambdas.audit.telemetry
 import lambdas.etl.telemetry
-import lambdas.manifest.handler
 import lambdas.poller.telemetry
 import lambdas.rotate.telemetry
 import lambdas.watch.telemetry
@@ -34,7 +33,6 @@ from shared.pipeline.audit_orders import HotelAudit
 from shared.pipeline.daily_audit import Leg as AuditLeg
 from shared.pipeline.delivery import Address
 from shared.pipeline.live import Applied
-from shared.pipeline.manifest import Manifest, ObjectAddress
 from shared.pipeline.polling import Leg
 from shared.pipeline.rotation import Leg as Rotated
 from shared.pipeline.sync_runs import SyncRun
@@ -59,8 +57,7 @@ def emitted() -> frozenset[Emitted]:
     with pytest.MonkeyPatch.context() as environment, redirect_stdout(io.StringIO()) as printed:
         # As every function has it (infra/capabilities/function.py).
         environment.setenv("POWERTOOLS_SERVICE_NAME", "pousada")
-        environment.setattr(lambdas.manifest.handler, "_manifests", lambda: SimpleNamespace(add=lambda manifest: None))
-        for counts in (_webhook, _apply, _manifest, _poller, _audit, _etl, _rotate, _watch):
+        for counts in (_webhook, _apply, _poller, _audit, _etl, _rotate, _watch):
             counts()
         of_job = set(_glue_job())
     lines = [json.loads(line) for line in printed.getvalue().splitlines() if line.startswith('{"_aws"')]
@@ -99,11 +96,6 @@ def _apply() -> None:
 def _of_webhook(row: Any) -> Any:
     row.raw_key = webhook_key()
     return row
-
-
-def _manifest() -> None:
-    lambdas.manifest.handler._write(Manifest("batch", AT, (ObjectAddress("key", 1),)))
-    lambdas.manifest.handler.metrics.flush_metrics()
 
 
 def _poller() -> None:

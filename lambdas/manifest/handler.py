@@ -6,8 +6,7 @@ from functools import cache
 from typing import Any
 
 import boto3
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 
 from shared.errors import Malformed
 from shared.pipeline.manifest import Manifest, RawEvent, manifest_of, read_event
@@ -15,7 +14,6 @@ from shared.settings import EnvironmentModel, read
 from shared.storage.manifests import Manifests
 
 logger = Logger(service="pousada")
-metrics = Metrics(service="pousada")
 
 
 class Settings(EnvironmentModel, frozen=True):
@@ -28,7 +26,6 @@ def _manifests() -> Manifests:
 
 
 @logger.inject_lambda_context
-@metrics.log_metrics
 def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
     """SQS event → the messages to be tried again (partial batch response): those that are no raw event.
 
@@ -49,5 +46,4 @@ def handle(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def _write(manifest: Manifest) -> None:
     _manifests().add(manifest)
-    metrics.add_metric("ManifestObjects", MetricUnit.Count, len(manifest.objects))
     logger.info("manifest written", batch_id=manifest.batch_id, objects=len(manifest.objects), size=manifest.size)

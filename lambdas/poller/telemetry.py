@@ -4,8 +4,6 @@ Metrics (namespace Pousada; dimensions service, vendor and entity), one set for 
 
     PollFetched         count; records landed: 0 where the list had nothing new
     PollFailed          count; 1 for a leg that failed, else 0
-    PollDurationMs      milliseconds
-    RateLimitWaitMs     milliseconds of that spent waiting for the rate limit
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ def ended(stream: Stream, leg: Leg, seconds: float) -> None:
     facts = {**counts, "seconds": round(seconds, 3), "run_id": run_id}
     logger.info("poll %s", leg.outcome, extra=facts)
     if leg.run:
-        _count(stream, leg, seconds)
+        _count(stream, leg)
 
 
 def failed(error: Exception) -> None:
@@ -47,13 +45,11 @@ def failed(error: Exception) -> None:
     logger.error("order given back", extra={"cause": described(error), "frames": frames, **facts})
 
 
-def _count(stream: Stream, leg: Leg, seconds: float) -> None:
+def _count(stream: Stream, leg: Leg) -> None:
     # Not the shared Metrics: one invocation may work at several streams, each with dimensions of its own.
     metrics = EphemeralMetrics(service="pousada")
     metrics.add_dimension("vendor", stream.vendor)
     metrics.add_dimension("entity", stream.entity)
     metrics.add_metric("PollFetched", "Count", leg.fetched)
     metrics.add_metric("PollFailed", "Count", int(leg.outcome == "failed"))
-    metrics.add_metric("PollDurationMs", "Milliseconds", round(seconds * 1000))
-    metrics.add_metric("RateLimitWaitMs", "Milliseconds", leg.waited_ms)
     metrics.flush_metrics()

@@ -6,7 +6,6 @@ Metrics (namespace Pousada; dimensions service and vendor, and reason where one 
     DeliveryRefused {reason}                count; our answer was 4xx
     SignatureRefused                        count; of the refused, our answer was 401; dimension service alone
     DeliveryFailed {reason}                 count; our answer was 503: a store of ours, or the configuration
-    DeliveryLatency                         milliseconds, of the accepted and the duplicate
 """
 
 from __future__ import annotations
@@ -36,7 +35,6 @@ def taken(receipt: Receipt, address: Address, seconds: float) -> None:
     latency_ms = round(seconds * 1000, 3)
     logger.info(f"delivery {receipt.result}", **address._asdict(), **receipt._asdict(), latency_ms=latency_ms)
     metrics.add_metric(f"Delivery{receipt.result.capitalize()}", "Count", 1)
-    metrics.add_metric("DeliveryLatency", "Milliseconds", latency_ms)
     metrics.add_dimension("vendor", address.vendor)
 
 

@@ -13,12 +13,11 @@ METRICS: Mapping[str, Mapping[str, Dimensions]] = {
     "webhook": {
         "DeliveryAccepted": ("vendor",),
         "DeliveryDuplicate": ("vendor",),
-        "DeliveryLatency": ("vendor",),
         "DeliveryRefused": ("vendor", "reason"),
         "DeliveryFailed": ("vendor", "reason"),
         "SignatureRefused": (),
     },
-    "poller": dict.fromkeys(("PollFetched", "PollFailed", "PollDurationMs", "RateLimitWaitMs"), ("vendor", "entity")),
+    "poller": dict.fromkeys(("PollFetched", "PollFailed"), ("vendor", "entity")),
     "apply": {
         "RecordsApplied": (),
         "RowsWritten": (),
@@ -27,7 +26,6 @@ METRICS: Mapping[str, Mapping[str, Dimensions]] = {
         "RecordsRefused": ("vendor", "reason"),
         "RecordsWarned": ("reason",),
     },
-    "manifest": {"ManifestObjects": ()},
     "etl": dict.fromkeys(("BatchesStored", "JobRunsStarted", "EtlDurationMs", "EtlRecords", "EtlRecordsRefused"), ()),
     "watch": {
         **dict.fromkeys(("WatchedHotels", "SyncFailurePercent"), ()),
