@@ -1,6 +1,6 @@
 """What is logged and counted of an audit. Addresses, kinds and counts: nothing of a record gets here.
 
-Metrics (namespace Pousada; dimensions service and vendor), one set for each leg of a hotel's audit, zeros as well:
+Metrics (namespace of the stage; dimensions service and vendor), one set for each leg of a hotel's audit, zeros as well:
 
     AuditedHotels       count; 1 for the leg that came to the hotel's end, else 0
     AuditedObjects      count; raw objects looked at

@@ -1,6 +1,6 @@
 """What is logged and counted of a call.
 
-Metrics (namespace Pousada; dimension service), at every call, zeros as well:
+Metrics (namespace of the stage; dimension service), at every call, zeros as well:
 
     BatchesStored           count; batches done here
     JobRunsStarted          count; 1 where the Glue job was left to do them

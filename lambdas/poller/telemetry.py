@@ -1,6 +1,6 @@
 """What is logged and counted of a poll. Counts and names only: nothing of a record gets here.
 
-Metrics (namespace Pousada; dimensions service, vendor and entity), one set for each leg of a run:
+Metrics (namespace of the stage; dimensions service, vendor and entity), one set for each leg of a run:
 
     PollFetched         count; records landed: 0 where the list had nothing new
     PollFailed          count; 1 for a leg that failed, else 0

@@ -1,6 +1,6 @@
 """What is logged and counted of secrets: names and ages, never a value.
 
-Metrics (namespace Pousada; dimension service, and those that are named):
+Metrics (namespace of the stage; dimension service, and those that are named):
 
     SecretAgeDays {kind}        days since the value in use came into use, one for each secret a day, the maximum tells;
                                 and a 0 for the day's order, so that a stage without hotels is not silent

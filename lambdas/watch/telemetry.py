@@ -1,6 +1,6 @@
 """What the watch logs and counts: names, addresses and counts.
 
-Metrics (namespace Pousada; dimension service; * for each vendor as well), at every pass, zeros as well:
+Metrics (namespace of the stage; dimension service; * for each vendor as well), at every pass, zeros as well:
 
     WatchedHotels                   count; active integrations
     IntegrationsDown *              count; of which nothing has come for five minutes, polled or delivered

@@ -1,6 +1,6 @@
 """What is logged and counted of a delivery. No header, body or delivery id: nothing personal gets here.
 
-Metrics (namespace Pousada; dimensions service and vendor, and reason where one is named):
+Metrics (namespace of the stage; dimensions service and vendor, and reason where one is named):
 
     DeliveryAccepted, DeliveryDuplicate     count
     DeliveryRefused {reason}                count; our answer was 4xx

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from scripts.cost import figures, prices
 from scripts.cost.estimate import Estimate, estimate, traffic_of
 from scripts.cost.marked_page import rewritten, table
-from scripts.cost.switches import SMALL_GROUP, SWITCHES
+from scripts.cost.switches import LARGE_GROUP, SWITCHES
 from scripts.cost.templates import Resources
 
 BOOKINGS_PER_DAY = 12
@@ -29,8 +29,8 @@ def page(text: str, resources: Resources) -> str:
     tables: dict[str, Callable[[], str]] = {
         "sums": lambda: sums(estimates),
         "target": lambda: target(compared),
-        "small group": lambda: sums(
-            estimate(*SMALL_GROUP.change(resources, found.traffic)) for found in estimates[: HOTELS.index(1_000)]
+        "large group": lambda: sums(
+            estimate(*LARGE_GROUP.change(resources, found.traffic)) for found in estimates[HOTELS.index(1_000) :]
         ),
         "services": lambda: services(estimates),
         "dearest": lambda: dearest(compared),

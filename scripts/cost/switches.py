@@ -48,23 +48,17 @@ def _secrets_manager(resources: Resources, traffic: Traffic) -> tuple[Resources,
     return without.plus(Resource("AWS::EC2::VPCEndpoint", "SecretsManager", endpoint)), traffic
 
 
-def _nat_instances(resources: Resources, traffic: Traffic) -> tuple[Resources, Traffic]:
-    """For each gateway an instance with its alarm that reboots it; one alarm on all of them."""
-    gateways = len(resources.of("AWS::EC2::NatGateway"))
-    instance = Resource("AWS::EC2::Instance", "Nat", _NAT_INSTANCE)
-    watched = Resource("AWS::CloudWatch::Alarm", "NatUnreachable", {"Metrics": [{"MetricStat": {}}] * gateways})
-    added = [instance, Resource("AWS::CloudWatch::Alarm", "NatReboot", {})] * gateways
-    if gateways:
-        added.append(watched)
-    return Resources([*resources.without("AWS::EC2::NatGateway"), *added]), traffic
+def _nat_gateways(resources: Resources, traffic: Traffic) -> tuple[Resources, Traffic]:
+    """For each instance a gateway, which has no alarm."""
+    instances = len(resources.of("AWS::EC2::Instance"))
+    kept = [it for it in resources.without("AWS::EC2::Instance") if not _is_on_nat(it)]
+    return Resources([*kept, *[Resource("AWS::EC2::NatGateway", "Nat", {})] * instances]), traffic
 
 
-_NAT_INSTANCE = {
-    "InstanceType": "t4g.micro",
-    "BlockDeviceMappings": [{"Ebs": {"VolumeType": "gp3", "VolumeSize": 8}}],
-    "Monitoring": True,
-}
-"""As infra/capabilities/nat.py has it by default."""
+def _is_on_nat(resource: Resource) -> bool:
+    return resource.type == "AWS::CloudWatch::Alarm" and "-nat-" in resource.text("AlarmName")
+
+
 _WRITES = [{"ReadWriteType": "WriteOnly", "DataResources": [{"Type": "AWS::S3::Object"}]}]
 
 _PROXY = Switch(
@@ -83,10 +77,15 @@ _CYCLE = Switch(
     "hours until the watch finds an event that was lost",
     _traffic(watch_cycle_hours=12),
 )
-_MICRO = Switch(
-    '`"database": {"instance_class": "db.t4g.micro"}`',
-    "half of the memory",
-    _with("AWS::RDS::DBInstance", DBInstanceClass="db.t4g.micro"),
+_GATEWAY = Switch(
+    '`"network": {"nat": "gateway"}`',
+    "(buys a way out that AWS keeps up: [network.md](network.md#a-gateway-or-an-instance))",
+    _nat_gateways,
+)
+_SMALL = Switch(
+    '`"database": {"instance_class": "db.t4g.small"}`',
+    "(buys twice the memory)",
+    _with("AWS::RDS::DBInstance", DBInstanceClass="db.t4g.small"),
 )
 _FOUR = (_PROXY, _TRACES, _READS, _CYCLE)
 
@@ -100,13 +99,8 @@ def _all_of(*switches: Switch) -> Change:
     return change
 
 
-_SIX_HOURS = Switch(
-    '`"watch": {"raw_cycle_minutes": 360}`',
-    "six hours until an event that was lost is found",
-    _traffic(watch_cycle_hours=6),
-)
-SMALL_GROUP = Switch("a small group's", "", _all_of(_PROXY, _MICRO, _TRACES, _SIX_HOURS))
-"""What a group of some hundred hotels does without; docs/cost.md has the lines of cdk.json."""
+LARGE_GROUP = Switch("a large group's", "", _all_of(_GATEWAY, _SMALL))
+"""What a group of a thousand hotels and more takes besides; docs/cost.md has the lines of cdk.json."""
 SWITCHES: tuple[Switch, ...] = (
     *_FOUR,
     Switch("these four together", "", _all_of(*_FOUR)),
@@ -115,7 +109,7 @@ SWITCHES: tuple[Switch, ...] = (
         "a standby: an outage of the zone stops the rows, not the landing",
         _with("AWS::RDS::DBInstance", MultiAZ=False),
     ),
-    _MICRO,
+    _SMALL,
     Switch(
         "`polling`: every two hours",
         "an hour until a missed delivery is found",
@@ -124,12 +118,7 @@ SWITCHES: tuple[Switch, ...] = (
     Switch('`"watch": {"every_minutes": 15}`', "ten minutes until a gauge moves", _traffic(watch_passes_an_hour=4)),
     Switch('`"audit": {"days": 1}`', "the second look at each object", _traffic(audited_days=1)),
     Switch("no dashboards", "the dashboards", _without("AWS::CloudWatch::Dashboard")),
-    Switch(
-        '`"network": {"nat": "instance"}`',
-        "a way out that repairs itself unseen: polls and batches wait some minutes, or for a deployment "
-        "([network.md](network.md#a-gateway-or-an-instance))",
-        _nat_instances,
-    ),
+    _GATEWAY,
     Switch(
         '`"hotel_secrets": {"store": "secretsmanager"}`, and the endpoint that it needs',
         "(buys rotation by Secrets Manager itself)",

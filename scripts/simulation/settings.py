@@ -36,7 +36,7 @@ DATABASE_CLASSES = {
     "db.t4g.medium": DatabaseClass(2, 0.20, 400),
     "db.t4g.large": DatabaseClass(2, 0.30, 850),
 }
-DATABASE_CLASS = "db.t4g.small"
+DATABASE_CLASS = "db.t4g.micro"
 """As prod has it."""
 
 

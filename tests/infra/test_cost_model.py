@@ -28,17 +28,17 @@ def test_everything_that_a_stage_has_is_priced_or_free_for_a_reason(aws_stage: S
     assert estimate(found, traffic_of(found, 100, 12)).usd > 0
 
 
-def test_the_switch_to_nat_instances_saves_what_a_stage_with_them_costs_less(tmp_path: Path) -> None:
-    """The switch adds by hand what the stage would have."""
+def test_the_switch_to_a_nat_gateway_costs_what_a_stage_with_one_costs_more(tmp_path: Path) -> None:
+    """The switch exchanges by hand what the stage would have."""
     stages = {kind: synthesise(tmp_path / kind, stages="prod-eu-west-1", network={"nat": kind}) for kind in NATS}
     gateway, instance = (resources(stages[kind]["prod-eu-west-1"]) for kind in NATS)
     before = estimate(gateway, traffic_of(gateway, 100, 12))
     after = estimate(instance, traffic_of(instance, 100, 12))
-    (switch,) = (it for it in SWITCHES if it.where == '`"network": {"nat": "instance"}`')
+    (switch,) = (it for it in SWITCHES if it.where == '`"network": {"nat": "gateway"}`')
 
-    assert switch.saved(before, gateway) == pytest.approx(before.usd - after.usd)
-    assert switch.saved(before, gateway) > 20
-    assert switch.saved(after, instance) == 0
+    assert switch.saved(after, instance) == pytest.approx(after.usd - before.usd)
+    assert switch.saved(after, instance) < -20
+    assert switch.saved(before, gateway) == 0
 
 
 NATS = ("gateway", "instance")
@@ -68,7 +68,8 @@ def test_the_batches_and_the_vendors_are_those_of_the_stage(prod: Synthesised) -
 
 
 def test_hotels_secrets_in_secrets_manager_cost_what_the_switch_says(prod: Synthesised, tmp_path: Path) -> None:
-    told = {"hotel_secrets": {"store": "secretsmanager"}, "network": {"interface_endpoints": ["secretsmanager"]}}
+    network = {**prod.config.network.model_dump(), "interface_endpoints": ["secretsmanager"]}
+    told = {"hotel_secrets": {"store": "secretsmanager"}, "network": network}
     moved = resources(synthesise(tmp_path, stages="prod-eu-west-1", **told)["prod-eu-west-1"])
     (switch,) = (it for it in SWITCHES if '"hotel_secrets"' in it.where)
 
@@ -97,18 +98,23 @@ def test_the_page_says_what_the_model_says(prod: Synthesised) -> None:
     assert text == page(text, resources(prod)), "write it anew: python -m scripts.cost"
 
 
-def test_of_a_thousand_hotels_each_costs_no_more_than_it_may(prod: Synthesised) -> None:
+@pytest.mark.parametrize(("hotels", "most"), [(100, 1.50), (1_000, 0.50)])
+def test_a_hotel_costs_no_more_than_it_may_with_all_that_a_stage_has(
+    prod: Synthesised, hotels: int, most: float
+) -> None:
     found = resources(prod)
 
-    assert estimate(found, traffic_of(found, 1_000, 12)).per_hotel < 0.50
+    assert found.of("AWS::RDS::DBProxy")
+    assert [it.properties["MultiAZ"] for it in found.of("AWS::RDS::DBInstance")] == [True]
+    assert estimate(found, traffic_of(found, hotels, 12)).per_hotel < most
 
 
-def test_of_a_hundred_hotels_each_costs_no_more_than_it_may_with_a_small_groups_settings(tmp_path: Path) -> None:
+def test_a_large_groups_lines_cost_what_the_page_says(tmp_path: Path) -> None:
     text = (REPOSITORY / "docs" / "cost.md").read_text(encoding="utf-8")
-    (written,) = re.findall(r'```json\n("database": .*?)```', text, re.DOTALL)
-    small = synthesise(tmp_path, stages="prod-eu-west-1", **json.loads(f"{{{written}}}"))["prod-eu-west-1"]
-    found = resources(small)
-    cost = estimate(found, traffic_of(found, 100, 12))
+    (written,) = re.findall(r'```json\n("network": .*?)```', text, re.DOTALL)
+    large = synthesise(tmp_path, stages="prod-eu-west-1", **json.loads(f"{{{written}}}"))["prod-eu-west-1"]
+    found = resources(large)
+    cost = estimate(found, traffic_of(found, 1_000, 12))
 
-    assert cost.per_hotel < 1.50
-    assert f"| 100 | {cost.usd:,.2f} |" in text
+    table = text.partition("<!-- large group -->")[2]
+    assert f"| 1,000 | {cost.usd:,.2f} |" in table.partition("<!-- end of large group -->")[0]
