@@ -24,6 +24,8 @@ LOCKS = ("requirements.lock", "scripts/scanning/requirements.lock")
 
 MEANINGLESS = {
     "W3005": "CDK names a role beside its policy, so that a function waits for both; the policy would imply the role",
+    "W3691": "RDS takes a major version of PostgreSQL and chooses the minor; the check knows whole versions, and takes "
+    "any other for one that is deprecated",
 }
 """Checks that say nothing of a template that a program wrote → why. cfn-lint's alone."""
 
