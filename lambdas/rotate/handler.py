@@ -5,7 +5,6 @@ Or one step of a rotation that Secrets Manager leads, where a stage has its hote
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from lambdas.rotate import managed, telemetry
+from lambdas.rotate.orders import orders
 from lambdas.rotate.workplace import OAUTH_CREDENTIALS, WEBHOOK_SECRET, workplace
 from shared.errors import Misconfigured
 from shared.pipeline import rotation_orders
@@ -47,20 +47,10 @@ def _take(record: SQSRecord, deadline: datetime) -> None:
 
 
 def _order_all() -> None:
-    broken = list[Misconfigured]()
-    telemetry.ordered(workplace().queue.send_all(_orders(workplace().due, broken)), broken)
+    at, broken = workplace(), list[Misconfigured]()
+    hotels = orders(at.integrations, at.due, broken, ages_only=at.is_managed)
+    telemetry.ordered(at.queue.send_all(hotels), broken)
     telemetry.begun((WEBHOOK_SECRET, OAUTH_CREDENTIALS))
-
-
-def _orders(due: datetime, broken: list[Misconfigured]) -> Iterator[HotelRotation]:
-    """Paused hotels' too: their deliveries are accepted. An integration that cannot be read is added to ``broken``."""
-    try:
-        for one in workplace().integrations.all():
-            yield HotelRotation(
-                vendor=one.vendor, property_id=one.property_id, older_than=due, ages_only=workplace().is_managed
-            )
-    except Misconfigured as error:
-        broken.append(error)
 
 
 def _rotate(order: HotelRotation, deadline: datetime) -> None:
