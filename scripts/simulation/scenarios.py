@@ -28,6 +28,7 @@ ADVISED: tuple[tuple[str, str, float], ...] = (
     ("`live.concurrency`", "the live path's workers", 20),
     ("`audit.concurrency`", "audits' workers", 6),
     ("`watch.every_minutes`: 10, here the seconds of a pass", "the watch's time", 540),
+    ("`database.instance_class`: `db.t4g.small`, here its vCPU", "PostgreSQL's processors, sustained", 0.4),
     ("`database.storage_limit_gib`", "PostgreSQL's storage after a year", 500),
 )
 """At 10,000 hotels: the switch, its limit, and what to turn it to."""
