@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from scripts.cost import figures, prices
 from scripts.cost.estimate import Estimate, estimate, traffic_of
@@ -15,6 +16,8 @@ BOOKINGS_PER_DAY = 12
 HOTELS = (10, 100, 1_000, 10_000)
 TARGETS = {100: 1.50, 1_000: 0.50}
 """USD a hotel and month that it may come to."""
+AGES = (1, 12, 24, 60)
+"""Months: what is stored grows, and the first two rotations of each key are paid for from then on."""
 COMPARED = tuple(TARGETS)
 _DEAREST = 15
 
@@ -28,7 +31,7 @@ def page(text: str, resources: Resources) -> str:
     compared = [found for found in estimates if found.traffic.hotels in COMPARED]
     tables: dict[str, Callable[[], str]] = {
         "sums": lambda: sums(estimates),
-        "target": lambda: target(compared),
+        "target": lambda: target(compared, resources),
         "large group": lambda: sums(
             estimate(*LARGE_GROUP.change(resources, found.traffic)) for found in estimates[HOTELS.index(1_000) :]
         ),
@@ -55,15 +58,19 @@ def sums(estimates: Iterable[Estimate]) -> str:
     return table(("hotels", "USD a month", "of it owed anyway", "USD a hotel", "USD for 1,000 events"), rows)
 
 
-def target(estimates: Iterable[Estimate]) -> str:
+def target(estimates: Iterable[Estimate], resources: Resources) -> str:
     """Whether it is met, in words: a page's table could be written anew, and what it says of it could not."""
-    return "\n" + "".join(_target(it, TARGETS[it.traffic.hotels]) for it in estimates) + "\n"
+    rows = []
+    for found in estimates:
+        hotels, most = found.traffic.hotels, TARGETS[found.traffic.hotels]
+        costs = (estimate(resources, replace(found.traffic, months=months)).per_hotel for months in AGES)
+        rows.append((f"{hotels:,}", f"{most:.2f}", *(_met(cost, most) for cost in costs)))
+    ages = (f"after {months} month{'s' * (months > 1)}" for months in AGES)
+    return table(("hotels", "USD a hotel, at the most", *ages), rows)
 
 
-def _target(found: Estimate, most: float) -> str:
-    apart = f"{abs(most - found.per_hotel):.2f} USD"
-    met = f"met, with {apart} to spare" if found.per_hotel < most else f"missed by {apart}"
-    return f"- {found.traffic.hotels:,} hotels: {found.per_hotel:.2f} of {most:.2f} USD, **{met}**.\n"
+def _met(cost: float, most: float) -> str:
+    return f"{cost:.2f}, **{'met' if cost < most else 'missed'}**"
 
 
 def services(estimates: Sequence[Estimate]) -> str:
