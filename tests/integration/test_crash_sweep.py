@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from msgspec import to_builtins
 
-from glue_jobs import batch, etl
+from glue_jobs import batch, etl, upsert
 from lambdas.apply import handler as apply_handler
 from lambdas.audit import handler as audit_handler
 from lambdas.audit import telemetry as audit_telemetry
@@ -173,7 +173,7 @@ def _no_spark() -> etl.Distribute:
 
 
 def forget_job() -> None:
-    for made in (batch._raw_lake, batch._processed_lake, batch._store, batch._s3):
+    for made in (batch._raw_lake, batch._processed_lake, upsert._store, batch._s3):
         made.cache_clear()
 
 

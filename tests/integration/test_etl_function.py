@@ -16,7 +16,7 @@ import boto3
 import psycopg
 import pytest
 
-from glue_jobs import batch, etl
+from glue_jobs import batch, etl, upsert
 from glue_jobs.cluster import distribute
 from infra.packages import ARROW, LAYER
 from lambdas.etl import handler, telemetry
@@ -60,7 +60,7 @@ class End(NamedTuple):
 def aws(aws_environment: EmbeddedAws, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedAws]:
     # A session remembers the endpoint of the environment it was made in.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    for made in (batch._raw_lake, batch._processed_lake, batch._store, batch._s3):
+    for made in (batch._raw_lake, batch._processed_lake, upsert._store, batch._s3):
         made.cache_clear()
     for name, value in variables().items():
         monkeypatch.setenv(name, value)
@@ -68,7 +68,7 @@ def aws(aws_environment: EmbeddedAws, database: str, monkeypatch: pytest.MonkeyP
         RESOURCES.make(database)
         boto3.client("glue").create_job(Name=JOB, Role="any", Command={"Name": "glueetl", "ScriptLocation": "s3://x/y"})
     yield aws_environment
-    batch._store.cache_clear()
+    upsert._store.cache_clear()
 
 
 def variables() -> dict[str, str]:
