@@ -26,5 +26,10 @@ class Foundation:
     """Of the hotels' secrets."""
 
     @property
+    def hotel_secrets_table(self) -> str:
+        """What ``HOTEL_SECRETS_TABLE`` is for a function; empty: they are in Secrets Manager."""
+        return self.names.hotel_secrets_table if self.config.hotel_secrets.in_table else ""
+
+    @property
     def names(self) -> Names:
         return self.config.names

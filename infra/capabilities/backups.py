@@ -15,7 +15,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
-from infra.capabilities.permissions import allow, table
+from infra.capabilities.permissions import allow, of_rds, table
 from infra.capabilities.vault import LockedVault, alias_of
 from infra.config import StageConfig
 from infra.target import Target
@@ -105,7 +105,7 @@ class Backups(Construct):
 
     def _may_back_up_database(self, role: iam.Role, config: StageConfig) -> None:
         database = self._database(config)
-        snapshots = [self._rds("snapshot", _SNAPSHOTS, region) for region in _regions(config)]
+        snapshots = [of_rds(self, "snapshot", _SNAPSHOTS, region) for region in _regions(config)]
         named = "AWS Backup names the snapshots it makes, all of them with this beginning."
         both = ("DescribeDBSnapshots", "CreateDBSnapshot", "AddTagsToResource", "ListTagsForResource")
         allow(role, "rds:DescribeDBInstances", on=[database])
@@ -124,16 +124,7 @@ class Backups(Construct):
         return [table(self, name) for name in (names.integrations_table, names.hotel_secrets_table)]
 
     def _database(self, config: StageConfig) -> str:
-        return self._rds("db", config.names.database_instance, config.region)
-
-    def _rds(self, resource: str, name: str, region: str) -> str:
-        return Stack.of(self).format_arn(
-            service="rds",
-            region=region,
-            resource=resource,
-            resource_name=name,
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
+        return of_rds(self, "db", config.names.database_instance)
 
     def _vault_in(self, config: StageConfig, region: str) -> str:
         return Stack.of(self).format_arn(

@@ -83,6 +83,17 @@ def table(scope: IConstruct, name: str) -> str:
     return Stack.of(scope).format_arn(service="dynamodb", resource="table", resource_name=name)
 
 
+def of_rds(scope: IConstruct, resource: str, name: str, region: str | None = None) -> str:
+    """The ARN of an instance (``db``) or a ``snapshot``; ``region``: where it is not the stack's own."""
+    return Stack.of(scope).format_arn(
+        service="rds",
+        region=region,
+        resource=resource,
+        resource_name=name,
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
 def secrets(scope: IConstruct, *names: str) -> list[str]:
     return [
         Stack.of(scope).format_arn(

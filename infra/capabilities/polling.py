@@ -70,7 +70,7 @@ class Polling(Construct):
                 "RAW_BUCKET": names.raw_bucket,
                 "INTEGRATIONS_TABLE": names.integrations_table,
                 "SYNC_STATE_TABLE": names.sync_state_table,
-                "HOTEL_SECRETS_TABLE": names.hotel_secrets_table if config.hotel_secrets.in_table else "",
+                "HOTEL_SECRETS_TABLE": foundation.hotel_secrets_table,
                 "POLL_QUEUE_URL": self.work.queue.queue_url,
             },
             continues_itself=True,

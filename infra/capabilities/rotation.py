@@ -57,7 +57,7 @@ class Rotation(Construct):
             environment={
                 "INTEGRATIONS_TABLE": names.integrations_table,
                 "SYNC_STATE_TABLE": names.sync_state_table,
-                "HOTEL_SECRETS_TABLE": names.hotel_secrets_table if how.in_table else "",
+                "HOTEL_SECRETS_TABLE": foundation.hotel_secrets_table,
                 "ROTATE_QUEUE_URL": self.work.queue.queue_url,
                 "WEBHOOK_URL": webhook_url,
                 "ROTATE_DAYS": str(how.rotate_days),

@@ -8,7 +8,7 @@ from aws_cdk import ArnFormat, Duration, Stack
 from constructs import Construct
 
 from infra.capabilities.function import PousadaFunction
-from infra.capabilities.permissions import acknowledge, allow, bucket, may_read_with_key, objects, table
+from infra.capabilities.permissions import acknowledge, allow, bucket, may_read_with_key, objects, of_rds, table
 from infra.capabilities.schedule import add_schedule
 from infra.foundation import Foundation
 
@@ -94,13 +94,7 @@ class Watch(Construct):
         queues = [_queue(self, name) for name in dead_letter_queues]
         allow(role, "sqs:GetQueueUrl", "sqs:GetQueueAttributes", on=queues)
         if foundation.network:
-            allow(role, "rds:DescribeDBInstances", on=[_server(self, names.database_instance)])
-
-
-def _server(scope: Construct, name: str) -> str:
-    return Stack.of(scope).format_arn(
-        service="rds", resource="db", resource_name=name, arn_format=ArnFormat.COLON_RESOURCE_NAME
-    )
+            allow(role, "rds:DescribeDBInstances", on=[of_rds(self, "db", names.database_instance)])
 
 
 def _queue(scope: Construct, name: str) -> str:

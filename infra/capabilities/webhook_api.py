@@ -80,7 +80,7 @@ class WebhookFunction(PousadaFunction):
             environment={
                 "RAW_BUCKET": names.raw_bucket,
                 "IDEMPOTENCY_TABLE": names.idempotency_table,
-                "HOTEL_SECRETS_TABLE": names.hotel_secrets_table if config.hotel_secrets.in_table else "",
+                "HOTEL_SECRETS_TABLE": foundation.hotel_secrets_table,
             },
         )
         may_use_key(self.role, foundation.key, config)

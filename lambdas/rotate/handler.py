@@ -48,7 +48,7 @@ def _take(record: SQSRecord, deadline: datetime) -> None:
 
 def _order_all() -> None:
     at, broken = workplace(), list[Misconfigured]()
-    hotels = orders(at.integrations, at.due, broken, ages_only=at.is_managed)
+    hotels = orders(at.integrations.all(), at.due, broken, ages_only=at.is_managed)
     telemetry.ordered(at.queue.send_all(hotels), broken)
     telemetry.begun((WEBHOOK_SECRET, OAUTH_CREDENTIALS))
 
