@@ -125,8 +125,19 @@ def quarantined(operator: Operator, database: str) -> Iterator[str]:
         connection.execute("DELETE FROM hotel.quarantine")
 
 
+@pytest.fixture(autouse=True)
+def empty_queues(operator: Operator) -> Iterator[None]:
+    """Each test finds them so, whichever ran before."""
+    yield
+    for queue in NAMES.queues:
+        for name in (queue, NAMES.dead_letters_of(queue)):
+            operator.client("sqs").purge_queue(
+                QueueUrl=operator.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+            )
+
+
 @pytest.fixture
-def messages(operator: Operator) -> Iterator[Callable[[str], list[str]]]:
+def messages(operator: Operator) -> Callable[[str], list[str]]:
     """What waits in a queue, taken out."""
 
     def take(queue: str) -> list[str]:
@@ -138,12 +149,7 @@ def messages(operator: Operator) -> Iterator[Callable[[str], list[str]]]:
                 bodies.append(message["Body"])
         return bodies
 
-    yield take
-    for queue in NAMES.queues:
-        for name in (queue, NAMES.dead_letters_of(queue)):
-            operator.client("sqs").purge_queue(
-                QueueUrl=operator.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
-            )
+    return take
 
 
 def send(operator: Operator, queue: str, body: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 
 from shared.errors import NotFound, StoreUnavailable, Superseded
 from shared.hotel_secrets import OAuthCredentials, WebhookSecret
@@ -175,6 +177,19 @@ def test_of_two_that_replace_what_they_both_read_one_is_told(store: Stores) -> N
     assert Secrets(store()).read(NAME, WebhookSecret).current == "c"
 
 
+@pytest.fixture
+def calls_are_atomic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As AWS's are. moto's are not: two threads may both find a condition true before either has written."""
+    at_work, call = Lock(), BaseClient._make_api_call
+
+    def alone(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        with at_work:
+            return call(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", alone)
+
+
+@pytest.mark.usefixtures("calls_are_atomic")
 def test_of_many_that_replace_at_the_same_time_one_does(store: Stores) -> None:
     Secrets(store()).write(NAME, WebhookSecret(current="a"))
     kept = [(Secrets(store()), Secrets(store()).held(NAME, WebhookSecret)) for _ in range(8)]
