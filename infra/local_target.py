@@ -50,6 +50,8 @@ def local_target() -> Target:
         job_arguments={"--PYTHONPATH": str(ROOT), "--AWS_ENDPOINT_URL": _endpoint()},
         # CloudFormation there refuses an alarm with Metrics, and CloudWatch evaluates no expression.
         metric_maths=False,
+        # CloudFormation there has no AWS::XRay::SamplingRule.
+        trace_sampling=False,
         # CloudFormation there has no AWS::CloudWatch::CompositeAlarm.
         composite_alarms=False,
         # Athena there has no views; the saved queries carry the same text as a common table expression.

@@ -37,7 +37,10 @@ class Observability(Section):
     runbook_url: str = "docs/runbook"
     """Stands before an alarm's page in its description; such as ``https://git.example.com/pousada/docs/runbook``."""
     traces: bool = True
-    """AWS X-Ray records a call a second of each function, and one in twenty of the others, at 5 USD a million."""
+    """AWS X-Ray records calls, at 5 USD a million: of deliveries ``traced_deliveries``; of each other function's calls
+    one a second, and one in twenty besides, which Lambda decides."""
+    traced_deliveries: float = Field(0.05, ge=0, le=1)
+    """Their share: 1 is all, for as long as something is looked for."""
     dashboards: bool = True
     """Three of them. CloudWatch gives three to an account for nothing; more cost 3 USD a month each."""
     lambda_concurrency: int = Field(1000, ge=10)

@@ -38,6 +38,8 @@ class Target:
     job_arguments: Mapping[str, str] = field(default_factory=dict)
     metric_maths: bool = True
     """Alarms on what several metrics come to; where there are none, on one metric of the alarm's own name."""
+    trace_sampling: bool = True
+    """A rule says how many deliveries are traced."""
     composite_alarms: bool = True
     """What follows from another alarm is silent beside it; where there are none, each alarm pages by itself."""
     views: bool = True

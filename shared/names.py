@@ -7,6 +7,7 @@ deploys Pousada sets its own ``prefix`` in cdk.json.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zlib import crc32
 
 from shared.segments import joined
 
@@ -111,6 +112,12 @@ class Names:
     def webhook_api(self) -> str:
         """The API, and the firewall before it."""
         return self.named("webhooks")
+
+    @property
+    def sampling_rule(self) -> str:
+        """X-Ray's, of which an account has one of a name in a region. It takes 32 characters."""
+        name = f"{self.prefix}-{self.stage}"
+        return name if len(name) <= 32 else f"{name[:23]}-{crc32(name.encode()):08x}"
 
     @property
     def database_instance(self) -> str:

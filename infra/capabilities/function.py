@@ -15,6 +15,7 @@ from constructs import Construct
 
 from infra.capabilities.log import Log
 from infra.capabilities.permissions import acknowledge, may_have_interfaces, skip_check
+from infra.capabilities.tracing import accept_untraced
 from infra.config import StageConfig
 from infra.foundation import Foundation
 from infra.packages import ARROW, LAYER, MIGRATIONS, PackageArchive
@@ -122,7 +123,7 @@ class PousadaFunction(Construct):
             memory_size=memory_mib,
             environment={**_powertools(config), "STAGE": config.name, **environment},
             log_group=log,
-            tracing=lambda_.Tracing.ACTIVE if config.observability.traces else lambda_.Tracing.PASS_THROUGH,
+            tracing=lambda_.Tracing.ACTIVE if config.observability.traces else lambda_.Tracing.DISABLED,
             dead_letter_queue=dead_letter_queue,
             # Unless told that it is meant, Lambda stops a function that is invoked some 16 times by its own messages.
             recursive_loop=lambda_.RecursiveLoop.ALLOW if continues_itself else None,
@@ -142,6 +143,8 @@ class PousadaFunction(Construct):
             )
             skip_check(self.function, "CKV_AWS_115", bounded)
         self._acknowledge_findings()
+        if not config.observability.traces:
+            accept_untraced(self.function, "Serverless-LambdaTracing", "CKV_AWS_50")
         if dead_letter_queue is None:
             acknowledge(self.function, "Serverless-LambdaDLQ", no_dead_letters)
             skip_check(self.function, "CKV_AWS_116", no_dead_letters)

@@ -25,6 +25,7 @@ from infra.capabilities.permissions import (
     skip_check,
     table,
 )
+from infra.capabilities.tracing import accept_untraced
 from infra.capabilities.webhook_domain import require_tls_1_2
 from infra.config import StageConfig
 from infra.foundation import Foundation
@@ -147,6 +148,8 @@ class WebhookApi(Construct):
         for vendor in config.vendors:
             self._receive(webhooks.add_resource(vendor), integration, config.webhooks.of(vendor).required_headers)
         self._acknowledge_findings()
+        if not config.observability.traces:
+            accept_untraced(self.stage, "Serverless-APIGWXrayEnabled", "CKV_AWS_73")
 
     @property
     def stage(self) -> apigateway.Stage:
@@ -202,7 +205,7 @@ def _stage_options(config: StageConfig, log: Log) -> apigateway.StageOptions:
         },
         access_log_destination=apigateway.LogGroupLogDestination(log),
         access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG_FIELDS)),
-        tracing_enabled=True,
+        tracing_enabled=config.observability.traces,
         **_OBSERVED,
     )
 

@@ -10,6 +10,7 @@ from constructs import Construct
 from infra.capabilities.firewall import Firewall
 from infra.capabilities.polling import Polling
 from infra.capabilities.rotation import Rotation
+from infra.capabilities.tracing import TracedDeliveries
 from infra.capabilities.webhook_api import WebhookApi, WebhookFunction
 from infra.capabilities.webhook_domain import WebhookDomain
 from infra.foundation import Foundation
@@ -28,6 +29,8 @@ class IngestStack(Stack):
         api = WebhookApi(self, "WebhookApi", config=foundation.config, function=webhook.alias)
         if foundation.target.firewall:
             Firewall(self, "Firewall", config=foundation.config, stage=api.stage)
+        if foundation.target.trace_sampling and foundation.config.observability.traces:
+            TracedDeliveries(self, "TracedDeliveries", config=foundation.config)
         Polling(self, "Polling", foundation=foundation)
         url = f"{self._address(api, foundation)}/webhooks"
         Rotation(self, "Rotation", foundation=foundation, webhook_url=url)

@@ -165,7 +165,10 @@ KMS_SHARE = Figure(
     0.01, "requests to KMS for a request to S3 or DynamoDB", "assumed", "S3's guide: bucket keys save up to 99 %"
 )
 TRACED_SHARE = Figure(
-    0.05, "of the invocations above one a second that are traced", "documented", "Lambda's guide: X-Ray"
+    0.05,
+    "of the invocations above one a second that are traced, where no rule of ours says",
+    "documented",
+    "Lambda's guide: X-Ray",
 )
 REASONS = Figure(
     2,

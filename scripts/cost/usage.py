@@ -143,12 +143,15 @@ def _logs_kept(month: Month, taken: Iterable[Charge]) -> Charge:
 def _watching(month: Month) -> Iterator[Charge]:
     metrics = sum(billed(function.folder, month.traffic) for function, _ in month.work)
     yield Charge("CloudWatch", "custom metrics", metrics, p.METRIC, standing=True)
-    traces = sum(_traced(work.invocations) for function, work in month.work if function.traced)
+    traces = sum(_traced(month, function.folder, work.invocations) for function, work in month.work if function.traced)
     yield Charge("X-Ray", "traces", traces, p.TRACE)
 
 
-def _traced(invocations: float) -> float:
-    """The first in a second, and a share of the others."""
+def _traced(month: Month, folder: str, invocations: float) -> float:
+    """Of deliveries what the stage's rule says; else the first in a second, and a share of the others."""
+    rules = month.resources.of("AWS::XRay::SamplingRule")
+    if folder == "webhook" and rules:
+        return invocations * float(rules[0].properties["SamplingRule"]["FixedRate"])
     first = min(invocations, SECONDS_A_MONTH)
     return first + (invocations - first) * f.TRACED_SHARE.value
 

@@ -31,14 +31,14 @@ MEANINGLESS = {
 
 
 OPTIONS = ROOT / "tests" / "infra" / "options.py"
-"""Whose ``EVERY_OPTION`` is all that a stage may switch on."""
+"""Whose ``OPTED`` is all that a stage may switch on, and off."""
 _OPTED = "prod-eu-west-1"
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What there is to scan. ``templates``: of each stage on AWS, and of one with every option, apart by region;
-    ``regions``: where each belongs."""
+    """What there is to scan. ``templates``: of each stage on AWS, and of one with every option and with none, apart by
+    region; ``regions``: where each belongs."""
 
     tools: Path
     templates: dict[str, list[Path]]
@@ -141,7 +141,7 @@ def _environment() -> dict[str, str]:
 
 
 def synthesised(folder: Path, tools: Path) -> Scene:
-    """Every stage of cdk.json that goes to AWS, as ``cdk`` makes it, and one with all that may be switched on.
+    """Every stage of cdk.json that goes to AWS, as ``cdk`` makes it, and one with all that may be switched on, or off.
 
     Raises CalledProcessError, and NotScanned where there is no template of a stage.
     """
@@ -152,7 +152,8 @@ def synthesised(folder: Path, tools: Path) -> Scene:
     line = ["node", str(CDK), "synth", "--quiet", "--no-notices", "--no-color", *given]
     subprocess.run(line, cwd=ROOT, env={**os.environ, **environment.tools()}, check=True, stdout=sys.stderr)
     assemblies = {name: folder / f"assembly-{name}" for name in names}
-    assemblies[f"{_OPTED}, every option"] = _with_every_option(context, folder / "every-option")
+    for how, options in runpy.run_path(str(OPTIONS))["OPTED"].items():
+        assemblies[f"{_OPTED}, {how}"] = _opted(options, context, folder / how)
     found = [(name, region, files) for name, it in assemblies.items() for region, files in _by_region(it).items()]
     if empty := assemblies.keys() - {name for name, _, _ in found}:
         raise NotScanned(f"no template of {', '.join(sorted(empty))} was synthesised")
@@ -160,10 +161,10 @@ def synthesised(folder: Path, tools: Path) -> Scene:
     return Scene(tools, templates, {f"{name} in {region}": region for name, region, _ in found})
 
 
-def _with_every_option(context: dict[str, Any], folder: Path) -> Path:
-    """The assembly of the stage with what the tests switch on, all at once."""
+def _opted(options: dict[str, Any], context: dict[str, Any], folder: Path) -> Path:
+    """The assembly of the stage with ``options``, all at once."""
     document = context["pousada"]
-    stage = {**document["stages"][_OPTED], **runpy.run_path(str(OPTIONS))["EVERY_OPTION"]}
+    stage = {**document["stages"][_OPTED], **options}
     said = json.dumps({**context, "pousada": {**document, "stages": {_OPTED: stage}}})
     # What cdk hands to an app; on its command line a context has texts alone.
     handed = {"CDK_CONTEXT_JSON": said, "CDK_OUTDIR": str(folder), "PYTHONPATH": str(ROOT)}

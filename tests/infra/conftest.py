@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infra.options import EVERY_OPTION
+from tests.infra.options import EVERY_OPTION, NO_OPTION
 from tests.infra.templates import AWS_STAGES, CONTEXT, STAGES, Synthesised, synthesise
 
 
@@ -19,6 +19,12 @@ def every_stage(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesis
 def every_option(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
     """A production stage that has switched on all that can be."""
     return synthesise(tmp_path_factory.mktemp("cdk.out"), stages="prod-eu-west-1", **EVERY_OPTION)["prod-eu-west-1"]
+
+
+@pytest.fixture(scope="session")
+def no_option(tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
+    """A production stage that has switched off all that can be."""
+    return synthesise(tmp_path_factory.mktemp("cdk.out"), stages="prod-eu-west-1", **NO_OPTION)["prod-eu-west-1"]
 
 
 @pytest.fixture(scope="session")

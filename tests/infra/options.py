@@ -1,4 +1,4 @@
-"""What a stage may switch on, all at once. Names, addresses and accounts are invented."""
+"""What a stage may switch on, all at once, and off. Names, addresses and accounts are invented."""
 
 from __future__ import annotations
 
@@ -56,3 +56,19 @@ EVERY_OPTION: dict[str, Any] = {
         },
     },
 }
+NO_OPTION: dict[str, Any] = {
+    "network": {"zones": 2},
+    "database": {
+        "multi_az": False,
+        "backup_days": 1,
+        "deletion_protection": False,
+        "proxy": False,
+        "monitoring_seconds": 0,
+    },
+    "observability": {"traces": False, "dashboards": False},
+    "deployment": {"webhook": "AllAtOnce", "apply": "AllAtOnce"},
+    "governance": {"management_events": False, "trail_lock": "governance", "monthly_budget_usd": None},
+    "recovery": {},
+}
+OPTED: dict[str, dict[str, Any]] = {"every option": EVERY_OPTION, "no option": NO_OPTION}
+"""What the scanners look at besides cdk.json's stages."""

@@ -59,6 +59,24 @@ def test_everything_that_a_stage_may_switch_on_is_priced_or_free_for_a_reason(ev
     assert {"raw objects elsewhere", "the trail, as logs", "to the other region"} <= charged
 
 
+def test_what_a_stage_may_switch_off_it_does_not_pay_for(no_option: Synthesised) -> None:
+    found = resources(no_option)
+
+    charged = {charge.what for charge in estimate(found, traffic_of(found, 100, 12)).charges if charge.usd}
+
+    assert not {"traces", "dashboards", "proxy, 2 vCPU"} & charged
+    assert "db.t4g.small, zones: 1" in charged
+
+
+def test_traces_cost_what_the_switch_says(prod: Synthesised, tmp_path: Path) -> None:
+    off = resources(synthesise(tmp_path, stages="prod-eu-west-1", observability={"traces": False})["prod-eu-west-1"])
+    (switch,) = (it for it in SWITCHES if '"traces"' in it.where)
+
+    before, after = (estimate(it, traffic_of(it, 100, 12)) for it in (resources(prod), off))
+
+    assert after.usd == pytest.approx(before.usd - switch.saved(before, resources(prod)))
+
+
 def test_the_batches_and_the_vendors_are_those_of_the_stage(prod: Synthesised) -> None:
     traffic = traffic_of(resources(prod), 100, 12)
 

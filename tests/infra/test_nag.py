@@ -24,6 +24,10 @@ def test_a_stage_with_every_option_passes(every_option: Synthesised):
     assert find(every_option.stage) == []
 
 
+def test_a_stage_without_any_option_passes(no_option: Synthesised):
+    assert find(no_option.stage) == []
+
+
 def test_a_pack_does_look():
     stack = Stack(App(), "bare")
     sqs.Queue(stack, "Queue")

@@ -23,6 +23,21 @@ def test_a_delivery_is_billed_at_the_door_by_each_that_looks_at_it() -> None:
     assert not used(stage(), "API Gateway")
 
 
+def test_of_deliveries_the_share_is_traced_that_the_stages_rule_says() -> None:
+    traced = {"TracingConfig": {"Mode": "Active"}}
+    functions = {"webhook": function("webhook", **traced), "poller": function("poller", **traced)}
+    rule = ("XRay::SamplingRule", {"SamplingRule": {"FixedRate": 0.25}})
+
+    by_itself = used(stage(webhook=functions["webhook"]), "X-Ray")["traces"].quantity
+    by_rule = used(stage(webhook=functions["webhook"], rule=rule), "X-Ray")["traces"].quantity
+    poller = [used(stage(poller=functions["poller"], **more), "X-Ray") for more in ({}, {"rule": rule})]
+
+    # Fewer than one a second.
+    assert by_itself == pytest.approx(229_950)
+    assert by_rule == pytest.approx(229_950 / 4)
+    assert poller[0] == poller[1]
+
+
 def test_metrics_of_each_method_are_custom_ones() -> None:
     settings = {"MethodSettings": [{"MetricsEnabled": True}]}
     method = ("ApiGateway::Method", {})

@@ -19,7 +19,7 @@ from scripts.scanning import __main__ as command
 from scripts.scanning import findings, installation, scanners
 from scripts.scanning.findings import Finding, NotScanned, Report, Said
 from scripts.scanning.scanners import MEANINGLESS, SCANNERS, Scene
-from tests.infra.options import EVERY_OPTION
+from tests.infra.options import OPTED
 
 TEMPLATE = "/tmp/x/assembly-prod-eu-west-1/prodeuwest1storage.template.json"
 SHORT = "assembly-prod-eu-west-1/prodeuwest1storage.template.json"
@@ -278,29 +278,31 @@ def test_a_scanner_is_asked_for_all_that_it_finds(scene: Scene) -> None:
         ]
 
 
-def test_what_may_be_switched_on_is_scanned_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_may_be_switched_on_or_off_is_scanned_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And a stack that is in another region than its stage, as that region's."""
     synthesising: list[dict[str, str]] = []
 
     def run(line: list[str], *, env: dict[str, str], **how: Any) -> None:
         synthesising.append(env)
         if "app.py" in line:
-            assembly(tmp_path / "every-option" / "assembly-prod-eu-west-1", storage="eu-west-1", copies="eu-south-2")
+            assembly(Path(env["CDK_OUTDIR"]) / "assembly-prod-eu-west-1", storage="eu-west-1", copies="eu-south-2")
         else:
             for name in ("dev-eu-west-1", "prod-eu-west-1", "prod-eu-south-2"):
                 assembly(tmp_path / f"assembly-{name}", storage=name.partition("-")[2])
 
     monkeypatch.setattr(scanners.subprocess, "run", run)
     scene = scanners.synthesised(tmp_path, tmp_path)
-    opted = "prod-eu-west-1, every option"
     assert scene.regions.keys() == scene.templates.keys()
-    assert {name for name in scene.templates if name.startswith(opted)} == {
-        f"{opted} in eu-west-1",
-        f"{opted} in eu-south-2",
-    }
-    assert [path.name for path in scene.templates[f"{opted} in eu-south-2"]] == ["copies.template.json"]
-    (stage,) = json.loads(synthesising[1]["CDK_CONTEXT_JSON"])["pousada"]["stages"].values()
-    assert EVERY_OPTION.items() <= stage.items()
+    assert OPTED.keys() == {"every option", "no option"}
+    for (how, options), env in zip(OPTED.items(), synthesising[1:], strict=True):
+        opted = f"prod-eu-west-1, {how}"
+        assert {name for name in scene.templates if name.startswith(opted)} == {
+            f"{opted} in eu-west-1",
+            f"{opted} in eu-south-2",
+        }
+        assert [path.name for path in scene.templates[f"{opted} in eu-south-2"]] == ["copies.template.json"]
+        (stage,) = json.loads(env["CDK_CONTEXT_JSON"])["pousada"]["stages"].values()
+        assert options.items() <= stage.items()
 
 
 def assembly(folder: Path, **stacks: str) -> None:
