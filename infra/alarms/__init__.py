@@ -1,7 +1,7 @@
 """Every alarm, as data: what it watches, from where on it rings, whom it wakes, and what silence means.
 
 Each has a page of its name in docs/runbook. ``infra/capabilities/alarms.py`` makes them of this, and
-tests/infra/test_observability.py holds each to what the functions really count.
+tests/infra/test_alarms.py holds each to what the functions really count.
 """
 
 from __future__ import annotations

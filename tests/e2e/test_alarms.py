@@ -2,7 +2,7 @@
 
 The embedded CloudWatch evaluates an alarm on one metric, percentiles as well, at each value that is put; of the
 dimensions it takes no notice. It knows no metric maths: such an alarm watches a metric of its own name there
-(``metric_maths`` in infra/target.py), and its expression is tried in tests/infra/test_observability.py. Nor does it
+(``metric_maths`` in infra/target.py), and its expression is tried in tests/infra/test_alarm_maths.py. Nor does it
 notice missing data: what rings at silence is set to ALARM by hand here, which proves the way from there on.
 """
 
