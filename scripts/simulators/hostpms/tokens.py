@@ -34,6 +34,11 @@ class Tokens:
         self._tokens[token.text] = token
         return token
 
+    @property
+    def issued(self) -> set[str]:
+        """Every token that was not revoked, good or expired."""
+        return set(self._tokens)
+
     def property_of(self, text: str) -> str | None:
         """Whom the token speaks for; None where it is unknown or has expired."""
         token = self._tokens.get(text)
