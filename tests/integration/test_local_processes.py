@@ -53,7 +53,10 @@ def family_of(log: Path) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # as it may be from one instant to the next
+        return False
 
 
 def gone(*pids: int) -> Callable[[], bool]:
