@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from scripts.local import installation
 from scripts.local.environment import ROOT
 
+SECONDS = 60.0
 PIP_SETTINGS = {
     "index-url": "https://packages.example/simple",
     "extra-index-url": "https://more.example/simple",
@@ -79,14 +81,17 @@ def test_of_two_at_once_the_second_waits_and_finds_it_done(clone: Path, capsys: 
         fcntl.flock(other, fcntl.LOCK_EX)
         waiting = threading.Thread(target=installation.install)
         waiting.start()
-        waiting.join(0.3)
+        deadline = time.monotonic() + SECONDS
+        while "another setup" not in capsys.readouterr().err:
+            assert time.monotonic() < deadline, "the second says that it waits"
+            time.sleep(0.01)
         assert waiting.is_alive()
         (clone / "node_modules").mkdir()
         installation.STAMP.write_text(installation.fingerprint())
 
-    waiting.join(10)
+    waiting.join(SECONDS)
+    assert not waiting.is_alive()
     assert not (clone / "done").exists()
-    assert "another setup" in capsys.readouterr().err
 
 
 def test_uv_installs_from_where_pip_would(monkeypatch: pytest.MonkeyPatch) -> None:
