@@ -188,10 +188,13 @@ def test_of_two_that_deadlock_both_come_through(opened, request) -> None:
     )
     meeting = threading.Barrier(2, timeout=20)
     tries = {"mine": 0, "theirs": 0}
+    one_is_through = threading.Event()
 
     def work(name: str, first: int, second: int) -> Any:
         def both(cursor: psycopg.Cursor[Any]) -> None:
             tries[name] += 1
+            if tries[name] > 1:
+                one_is_through.wait(20)  # or the two might meet again, before the other has noticed that it may go on
             cursor.execute("SET LOCAL deadlock_timeout = '20ms'")
             cursor.execute("UPDATE two SET by = %s WHERE n = %s", (name, first))
             if tries[name] == 1:
@@ -200,9 +203,13 @@ def test_of_two_that_deadlock_both_come_through(opened, request) -> None:
 
         return both
 
-    thread = threading.Thread(target=lambda: theirs.run(work("theirs", 2, 1)))
+    def run(database: Database, name: str, first: int, second: int) -> None:
+        database.run(work(name, first, second))
+        one_is_through.set()
+
+    thread = threading.Thread(target=run, args=(theirs, "theirs", 2, 1))
     thread.start()
-    mine.run(work("mine", 1, 2))
+    run(mine, "mine", 1, 2)
     thread.join(20)
     theirs.close()
     assert sorted(tries.values()) == [1, 2]
