@@ -474,10 +474,11 @@ def test_the_truth_of_an_unknown_property_is_not_found(simulator: RunningSimulat
 
 
 def test_nothing_is_left_of_a_simulator_that_was_stopped(world: World) -> None:
-    threads = set(threading.enumerate())
+    before = set(threading.enumerate())
     with running(world) as simulator:
         httpx.get(f"{simulator.origin}/_simulator/faults").raise_for_status()
-    assert set(threading.enumerate()) == threads
+    # Of those before, some may end meanwhile: another test's receiver hears of its last connections' ends by and by.
+    assert set(threading.enumerate()) <= before
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{simulator.origin}/_simulator/faults")
 
