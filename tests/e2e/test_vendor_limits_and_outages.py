@@ -94,13 +94,24 @@ def troubles(deployed: LocalStack) -> Iterator[Troubles]:
 
         for troubled in (troubles.gone, troubles.closed, troubles.refusing, troubles.limited):
             troubled.poll(wait=False)
-        eventually(lambda: troubles.refusing.has_run("continued", "room"), "the refused poll to be put off")
-        eventually(lambda: troubles.closed.has_run("continued", "booking", "room"), "the closed vendor's to be put off")
+        until_refused_and_well_again(troubles)
         eventually(lambda: troubles.gone.has_run("continued"), "the unreachable vendor's to be put off")
-
-        troubles.refusing.pms.simulator.faults = troubles.closed.pms.simulator.faults = Faults()
         gone.pms = running_ones.enter_context(running(gone.pms.world, port=httpx.URL(gone.pms.origin).port or 0))
         yield troubles
+
+
+def until_refused_and_well_again(troubles: Troubles) -> None:
+    """Each is well before it is asked again, however long the others' first answers take."""
+    refused = [(troubles.refusing, {("rooms", 429)}), (troubles.closed, {("reservations", 503), ("rooms", 503)})]
+
+    def none_is_left() -> bool:
+        for hotel, answers in refused:
+            simulator = hotel.pms.simulator
+            if all(simulator.requests[answer] for answer in answers):
+                simulator.faults = Faults()
+        return all(hotel.pms.simulator.faults == Faults() for hotel, _ in refused)
+
+    eventually(none_is_left, "the refused polls to have been answered so")
 
 
 def test_a_long_list_is_read_within_the_vendors_limit(troubles: Troubles) -> None:
