@@ -8,6 +8,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import psycopg
@@ -94,7 +95,7 @@ def test_a_port_that_somebody_took_meanwhile_is_given_up_for_another(folder: Pat
         somebody.bind(("127.0.0.1", 0))
         somebody.listen()
         taken = somebody.getsockname()[1]
-        ports = iter([taken, processes.free_port()])
+        ports = chain([taken], iter(processes.free_port, None))
         server = EmbeddedPostgres(folder, free_port=lambda: next(ports))
 
         server.start()

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,7 @@ import psycopg
 import pytest
 
 from scripts.local import deployment, processes, stack, state
-from scripts.local.embedded_aws import EmbeddedAws
+from scripts.local.embedded_aws import READY_SECONDS, EmbeddedAws
 from scripts.local.environment import ROOT
 from scripts.local.stack import LocalStack
 from shared.errors import Misconfigured
@@ -54,7 +55,7 @@ def kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> LocalStack:
 
 def answers(endpoint: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=5):
+        with urllib.request.urlopen(f"{endpoint}/_ministack/health", timeout=30):
             return True
     except (urllib.error.URLError, ConnectionError):
         return False
@@ -165,7 +166,7 @@ def test_the_embedded_aws_gives_up_a_taken_port_for_another(folder: Path) -> Non
         somebody.bind(("127.0.0.1", 0))
         somebody.listen()
         taken = somebody.getsockname()[1]
-        ports = iter([taken, processes.free_port()])
+        ports = chain([taken], iter(processes.free_port, None))
         server = EmbeddedAws(folder, free_port=lambda: next(ports))
 
         server.start()
@@ -183,7 +184,7 @@ def test_a_server_that_cannot_start_says_why(folder: Path, monkeypatch: pytest.M
     with pytest.raises(Misconfigured, match="ended while starting"):
         server.start()
 
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < READY_SECONDS / 2
 
 
 def test_a_failed_deployment_shows_why(folder: Path) -> None:
