@@ -30,7 +30,7 @@ CONFIG = StageConfig(name="local", target="local", region="eu-west-1", vendors=(
 TABLE = {alarm.name: alarm for alarm in alarms(CONFIG, ["any"])}
 OF_SILENCE = {"watch-silent"}
 """It counts the samples, and one that is there is never too few."""
-STAYS = timedelta(seconds=3)
+STAYS = timedelta(seconds=6)
 """So long the bad value lies in the time that an alarm looks back on."""
 MANY = 100_000
 """Values at once: what other tests' calls have left there weighs nothing beside."""

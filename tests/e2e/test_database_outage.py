@@ -19,7 +19,7 @@ from tests.factories import record, text
 
 PROPERTY = "PT-SNT-601"
 RESERVATIONS = [f"RSV-{number}" for number in range(1, 6)]
-REDELIVERY_SECONDS = 4
+REDELIVERY_SECONDS = 6
 
 
 @contextmanager

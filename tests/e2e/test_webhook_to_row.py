@@ -18,7 +18,6 @@ from tests.e2e.waiting import eventually
 from tests.factories import GIVEN_RESERVATION, record, text
 
 PROPERTY = "PT-CBR-101"
-SECONDS = 20.0
 
 ID_FIELDS = {"booking": "reservation_id", "guest": "guest_id", "room": "room_id", "payment": "payment_id"}
 SAYS: dict[str, tuple[dict[str, Any], tuple[str, object]]] = {
@@ -73,13 +72,13 @@ def test_a_delivery_that_names_itself_lies_under_that_name(hotel: Hotel) -> None
     (key,) = (key for key in hotel.raw_objects() if "/EVT-101-" in key)
     assert key.endswith(f"/EVT-101-{sha256(body).hexdigest()[:16]}.json")
     assert bytes(envelope.decode(hotel.raw_object(key)).payload) == body
-    assert eventually(lambda: hotel.row("booking", "RSV-NAMED"), "the row", SECONDS)["raw_key"] == key
+    assert eventually(lambda: hotel.row("booking", "RSV-NAMED"), "the row")["raw_key"] == key
 
 
 def test_the_given_reservation_becomes_the_given_row_and_its_guest(hotel: Hotel) -> None:
     hotel.accepts(given_reservation("RSV-GIVEN", "G-GIVEN"))
 
-    booking = eventually(lambda: hotel.row("booking", "RSV-GIVEN"), "the row", SECONDS)
+    booking = eventually(lambda: hotel.row("booking", "RSV-GIVEN"), "the row")
 
     assert (
         booking.items()
@@ -127,6 +126,6 @@ def test_every_event_becomes_a_row(hotel: Hotel, event: str) -> None:
 
     hotel.accepts(text(record(entity, property_id=PROPERTY, **{ID_FIELDS[entity]: external_id}, **says)), event)
 
-    row = eventually(lambda: hotel.row(entity, external_id), f"the {entity} of {event}", SECONDS)
+    row = eventually(lambda: hotel.row(entity, external_id), f"the {entity} of {event}")
     assert row[column] == value
     assert f"/webhooks/{event}/" in row["raw_key"]

@@ -521,7 +521,7 @@ def test_etl_waits_for_the_job_and_tells_how_it_ended(
     operator: Operator, script: str, exit_code: int, said: str
 ) -> None:
     with job(operator, script):
-        result = operator.run("etl", "--wait", "--timeout", "30")
+        result = operator.run("etl", "--wait", "--timeout", "120")
 
     assert result.exit_code == exit_code, result.stderr
     assert said in result.stderr
@@ -540,7 +540,7 @@ def test_etl_beside_a_run_of_the_job_says_that_the_batches_are_being_done(operat
         finally:
             at_work.unlink()
         runs = operator.client("glue").get_job_runs(JobName=NAMES.glue_job)["JobRuns"]
-        Patience(30, 0.1).until(lambda: ended(operator, runs[-1]["Id"]), "the run's end")
+        Patience(120, 0.1).until(lambda: ended(operator, runs[-1]["Id"]), "the run's end")
 
     assert first.exit_code == 0, first.stderr
     assert f"run {runs[-1]['Id']}" in first.stderr
