@@ -277,8 +277,8 @@ def test_a_run_cut_by_the_time_limit_goes_on_where_it_was(
     begun, pages_before = datetime.now(UTC), hotel.simulator.requests["reservations", 200]
 
     def of_slow_pages() -> datetime:
-        """A page takes a quarter of a minute, and nothing else takes time."""
-        return begun + timedelta(seconds=15 * (hotel.simulator.requests["reservations", 200] - pages_before))
+        """A page takes half a minute, and nothing else takes time."""
+        return begun + timedelta(seconds=30 * (hotel.simulator.requests["reservations", 200] - pages_before))
 
     slow = Workplace(read(Settings), of_slow_pages)
     monkeypatch.setattr(handler, "workplace", lambda: slow)
