@@ -39,7 +39,7 @@ BUDGETS = {
     "watch": Budget(40, 1.5),
     "webhook": Budget(40, 1.5),
 }
-_RUNS = 3
+_RUNS, _RUNS_IN_TURNS = 3, 9
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +66,27 @@ def unpacked(request: pytest.FixtureRequest, name: str) -> Unpacked:
 
 
 def seconds(place: Unpacked, statement: str) -> float:
-    """Processor time of the quickest of some fresh interpreters: what else the machine does only ever adds to it."""
+    """Processor time of a fresh interpreter."""
     timed = f"import time; began = time.process_time(); {statement}; print(time.process_time() - began)"
-    runs = [place.run(timed, **ENVIRONMENT) for _ in range(_RUNS)]
-    assert [run.stderr for run in runs if run.returncode] == []
-    return min(float(run.stdout.split()[-1]) for run in runs)
+    run = place.run(timed, **ENVIRONMENT)
+    assert run.returncode == 0, run.stderr
+    return float(run.stdout.split()[-1])
+
+
+def quickest(place: Unpacked, statement: str) -> float:
+    """Of some: what else the machine does only ever adds to it."""
+    return min(seconds(place, statement) for _ in range(_RUNS))
 
 
 @pytest.fixture(scope="module")
 def baseline(of_most: Unpacked) -> float:
-    return seconds(of_most, BASELINE)
+    return quickest(of_most, BASELINE)
+
+
+def ratio_in_turns(place: Unpacked, statement: str, of_most: Unpacked) -> float:
+    """Of the quickest of more, which the machine's other work adds to alike."""
+    runs = [(seconds(place, statement), seconds(of_most, BASELINE)) for _ in range(_RUNS_IN_TURNS)]
+    return min(own for own, _ in runs) / min(base for _, base in runs)
 
 
 def test_every_function_has_a_budget() -> None:
@@ -99,9 +110,13 @@ def without_bytecode(folder: Path) -> int:
 
 @pytest.mark.parametrize("name", BUDGETS)
 def test_a_function_is_imported_on_its_own_packages_within_its_budget(
-    name: str, unpacked: Unpacked, baseline: float, record_property
+    name: str, unpacked: Unpacked, of_most: Unpacked, baseline: float, record_property
 ) -> None:
-    ratio = seconds(unpacked, f"import lambdas.{name}.handler") / baseline
+    statement = f"import lambdas.{name}.handler"
+    ratio = quickest(unpacked, statement) / baseline
+    if ratio > BUDGETS[name].imports:
+        # The machine may have more to do now than when the baseline was taken.
+        ratio = ratio_in_turns(unpacked, statement, of_most)
     record_property("import_ratio", round(ratio, 2))
     assert BUDGETS[name].imports / 3 < ratio <= BUDGETS[name].imports
 
