@@ -8,7 +8,7 @@ from typing import Any
 from scripts.cli.queues import Queue
 from scripts.local.stack import LocalStack
 from shared.names import LIVE_ALIAS
-from tests.e2e.waiting import eventually
+from tests.e2e.waiting import LOOKS, eventually
 
 # In place of the local target's 0, for this one call: also what other tests have left pending is small.
 _ORDER = {"small_batch_bytes": 2**30}
@@ -30,6 +30,6 @@ def until_batched(local: LocalStack) -> None:
     def is_empty() -> bool:
         nonlocal empty
         empty = 0 if queue.depth().total else empty + 1
-        return empty == 3
+        return empty == LOOKS
 
     eventually(is_empty, "the batch queue to be empty")

@@ -45,7 +45,7 @@ class SimulatedHotel:
         return self
 
     def poll(self, *, wait: bool = True) -> None:
-        waiting = ("--wait", "--timeout", "120") if wait else ()
+        waiting = ("--wait", "--timeout", "240") if wait else ()
         pousada(self.local, "poll", "--property-id", self.property_id, *waiting)
 
     def last_run(self, entity: str) -> SyncRun | None:

@@ -28,7 +28,7 @@ from tests.e2e.hotels import Hotel
 from tests.e2e.logs import log_lines
 
 PROPERTY = "PT-FAO-077"
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 @dataclass
@@ -129,7 +129,7 @@ def test_a_hotel_onboarded_again_keeps_its_subscription(operator: Operator) -> N
 
 
 def test_a_poll_and_the_batch_job_bring_the_hotels_history(operator: Operator) -> None:
-    polled = operator.run("poll", "--property-id", PROPERTY, "--wait", "--timeout", "120")
+    polled = operator.run("poll", "--property-id", PROPERTY, "--wait", "--timeout", "240")
     assert polled.exit_code == 0, polled.stderr
     batched = operator.run("etl", "--wait", "--timeout", "240")
     assert batched.exit_code == 0, batched.stderr
@@ -144,7 +144,7 @@ def test_a_poll_and_the_batch_job_bring_the_hotels_history(operator: Operator) -
 
 def test_a_poll_after_a_poll_finds_nothing_new_and_lands_nothing(operator: Operator) -> None:
     def poll() -> list[dict[str, Any]]:
-        polled = operator.run("poll", "--property-id", PROPERTY, "--wait", "--timeout", "120")
+        polled = operator.run("poll", "--property-id", PROPERTY, "--wait", "--timeout", "240")
         assert polled.exit_code == 0, polled.stderr
         return [stream["last_run"] for stream in operator.status()["streams"]]
 

@@ -18,7 +18,7 @@ from tests.e2e.simulated_hotels import SimulatedHotel
 from tests.e2e.waiting import eventually, until_applied
 
 PROPERTY = "PT-BRA-401"
-JOB_SECONDS = 120.0
+JOB_SECONDS = 240.0
 
 
 @pytest.fixture(scope="module")

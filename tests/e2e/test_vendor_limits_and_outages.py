@@ -29,7 +29,7 @@ PAYMENTS = 1600
 LIMIT, BURST = 100, 5
 LONG = 21
 """Seconds of Retry-After: longer than a function waits."""
-SECONDS = 120.0
+SECONDS = 240.0
 
 
 class WatchedWindow(SlidingWindow):

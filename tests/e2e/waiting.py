@@ -9,8 +9,8 @@ from typing import TypeVar
 from scripts.cli.queues import Queue
 from scripts.local.stack import LocalStack
 
-SECONDS = 60.0
-_LOOKS = 3
+SECONDS = 120.0
+LOOKS = 5
 
 T = TypeVar("T")
 
@@ -32,6 +32,6 @@ def until_applied(local: LocalStack) -> None:
         nonlocal empty
         # The event of an object just landed may not have reached the queue yet: one look is not enough.
         empty = 0 if queue.depth().total else empty + 1
-        return empty == _LOOKS
+        return empty == LOOKS
 
     eventually(is_empty, "the live queue to be empty")
