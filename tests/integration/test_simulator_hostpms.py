@@ -385,12 +385,13 @@ def test_invalid_records_are_announced_listed_or_both_and_the_truth_names_them(
 
 
 def test_deliveries_are_paced_where_asked(world: World, receiver: Receiver) -> None:
-    with running(world, courier=Courier(per_second=50)) as simulator:
+    with running(world, courier=Courier(per_second=5)) as simulator:
         Account(simulator).subscribe(receiver.url, events=["guest.created"])
         answered = simulator.advance(10)
         sent = sorted(entry["sent_at"] for entry in deliveries(simulator)["log"])
     assert answered > 5
-    assert sent[-1] - sent[0] >= (answered - 1) / 50 * 0.95
+    # Less than the whole: of two turns the first may be used late.
+    assert sent[-1] - sent[0] >= (answered - 1) / 5 * 0.75
 
 
 # -- The simulator's own doors -----------------------------------------------------------------------
