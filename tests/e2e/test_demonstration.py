@@ -14,7 +14,7 @@ import pytest
 from scripts.local import environment, processes
 from tests.e2e.waiting import eventually
 
-SECONDS = 280
+SECONDS = 420
 TABLES = {"bookings", "guests", "rooms", "payments"}
 
 

@@ -19,7 +19,7 @@ from tests.factories import record, text
 
 PAGE = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 PROPERTY = "PT-LLE-901"
-SECONDS = 240
+SECONDS = 480
 
 
 @pytest.fixture(scope="module")
