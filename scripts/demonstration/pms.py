@@ -40,7 +40,7 @@ class Pms:
             options += ["--property", name]
         arguments = [sys.executable, "-m", "scripts.simulators.hostpms", "serve", *options]
         process = local.run(Command("simulator", arguments, local.environment, directory=ROOT))
-        processes.wait_until(lambda: _announced(process) is not None, process, "the simulator", 30)
+        processes.wait_until(lambda: _announced(process) is not None, process, "the simulator", 120)
         announced = _announced(process)
         assert announced is not None  # nosec B101 # noqa: S101 - waited for
         return cls(**announced)
