@@ -46,6 +46,11 @@ os.environ |= {
     "POWERTOOLS_TRACE_DISABLED": "true",
     # As every function has it (infra/capabilities/function.py), before its module is imported.
     "POWERTOOLS_METRICS_NAMESPACE": "pousada/local",
+    # What a command prints is plain and not broken, whatever terminal, FORCE_COLOR or CI service this run has: rich
+    # reads the first, typer the others when it is imported. pytest's own colours and width stay as they are.
+    "TTY_COMPATIBLE": "0",
+    "_TYPER_FORCE_DISABLE_TERMINAL": "1",
+    "TERMINAL_WIDTH": "200",
     # The clone's Node for jsii, its Java for Spark.
     **environment.tools(),
 }

@@ -13,7 +13,7 @@ from scripts.benchmarks import __main__ as command
 from scripts.benchmarks import scaling
 from scripts.benchmarks.bars import BARS, Bar
 
-runner = CliRunner()
+runner = CliRunner(env={"COLUMNS": "200"})
 
 
 @pytest.mark.parametrize(

@@ -349,7 +349,7 @@ def test_the_page_says_what_the_command_prints() -> None:
 
 
 def command(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments], env={"COLUMNS": "200"})
 
 
 def test_limits_are_printed_with_how_full_they_are() -> None:
