@@ -89,7 +89,7 @@ def test_other_hotels_are_not_looked_at() -> None:
 
 
 def test_hotels_are_looked_at_side_by_side_and_each_for_itself() -> None:
-    together = Barrier(HOTELS_AT_ONCE, timeout=5)
+    together = Barrier(HOTELS_AT_ONCE, timeout=60)
 
     class Waiting(Lake):
         def list(self, prefix: str, after: str = "", at_once: int = 1_000) -> Iterator[RawObject]:
