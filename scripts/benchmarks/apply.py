@@ -146,7 +146,7 @@ def invocations(dsn: str, count: int, in_one: int, connect: Connect) -> Iterator
     with contextlib.ExitStack() as patches:
         for name, value in made.items():
             patches.enter_context(mock.patch.object(handler, name, lambda value=value: value))
-        patches.enter_context(silenced(handler.logger))
+        patches.enter_context(silenced(handler.logger, handler.metrics))
         patches.callback(store_database.close)
         for first in range(0, count * in_one, in_one):
             objects.clear()

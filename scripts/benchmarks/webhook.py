@@ -32,7 +32,7 @@ from botocore.awsrequest import AWSResponse
 from lambdas.webhook import handler
 from lambdas.webhook.landing import Landing
 from lambdas.webhook.receiver import Receiver
-from lambdas.webhook.telemetry import logger
+from lambdas.webhook.telemetry import logger, metrics
 from scripts.benchmarks.cold_start import ENVIRONMENT, import_times
 from scripts.benchmarks.silence import silenced
 from shared.pipeline import delivery
@@ -137,7 +137,7 @@ def taking(connect: Connect) -> Iterator[Callable[[dict[str, Any]], None]]:
     )
     receiver = _receiver(connect)
     # A function: a mock would remember every call.
-    with mock.patch.object(handler, "receiver", new=lambda: receiver), silenced(logger):  # noqa: PT008
+    with mock.patch.object(handler, "receiver", new=lambda: receiver), silenced(logger, metrics):  # noqa: PT008
         yield lambda event: _expect_taken(handler.handle(event, context))
 
 
