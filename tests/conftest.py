@@ -31,8 +31,12 @@ TESTS = Path(__file__).parent
 SUITES = ("unit", "integration", "infra", "e2e", "bench", "load")
 _TEMPLATE = "pousada_template"
 
-# Before any test module is imported: an SDK must find neither a real account nor a way to one.
-for _name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "POUSADA_STAGE"):
+# Before any test module is imported: an SDK must find neither a real account nor a way to one, and nobody's settings of
+# the SDK, the CDK or Powertools decide what a test sees.
+for _name in list(os.environ):
+    if _name.startswith(("AWS_", "CDK_", "POWERTOOLS_")) or _name.upper().endswith("_PROXY"):
+        del os.environ[_name]
+for _name in ("LOG_LEVEL", "POUSADA_STAGE", "POUSADA_STATE_DIR"):
     os.environ.pop(_name, None)
 os.environ |= {
     "AWS_ACCESS_KEY_ID": "testing",
