@@ -36,7 +36,6 @@ _TEMPLATE = "pousada_template"
 for _name in list(os.environ):
     if _name.startswith(("AWS_", "CDK_", "POWERTOOLS_")):
         del os.environ[_name]
-_OURS = ",".join(filter(None, ("127.0.0.1,localhost", os.environ.get("NO_PROXY") or os.environ.get("no_proxy"))))
 for _name in ("LOG_LEVEL", "POUSADA_STAGE", "POUSADA_STATE_DIR"):
     os.environ.pop(_name, None)
 os.environ |= {
@@ -56,9 +55,6 @@ os.environ |= {
     "TTY_COMPATIBLE": "0",
     "_TYPER_FORCE_DISABLE_TERMINAL": "1",
     "TERMINAL_WIDTH": "200",
-    # A machine's proxy is the way to its packages, and none to a server of the tests.
-    "NO_PROXY": _OURS,
-    "no_proxy": _OURS,
     # The clone's Node for jsii, its Java for Spark.
     **environment.tools(),
 }
