@@ -144,7 +144,7 @@ class CrashPoints:
         def watched(connection: psycopg.Connection[Any], *arguments: Any, **named: Any) -> Any:
             if connection not in points._connections:
                 points._connections.append(connection)
-            fault = points._struck_by("postgresql")
+            fault = points._struck_by("postgresql commit" if _commits(*arguments) else "postgresql")
             if fault is None:
                 return wait(connection, *arguments, **named)
             if fault.after:
@@ -155,6 +155,11 @@ class CrashPoints:
             raise psycopg.OperationalError("server closed the connection unexpectedly")
 
         patch.setattr(psycopg.Connection, "wait", watched)
+
+
+def _commits(asking: Any, *_: Any) -> bool:
+    """Whether what psycopg waits with is its own ``_commit_gen``."""
+    return getattr(asking, "__name__", "") == "_commit_gen"
 
 
 @contextmanager
@@ -181,7 +186,7 @@ class _Watching:
     """Whoever counts the calls at present."""
 
 
-_KEPT = ("s3", "dynamodb", "secretsmanager", "sqs")
+_KEPT = ("s3", "dynamodb", "secretsmanager", "sqs", "rds")
 
 
 @contextmanager

@@ -59,7 +59,10 @@ class Server:
         return self._connected(database, reader.role, PASSWORD)
 
     def superuser(self, database: str) -> Connection:
-        return psycopg.connect(self._postgres.dsn_of(database), autocommit=True)
+        return psycopg.connect(self.superuser_conninfo(database), autocommit=True)
+
+    def superuser_conninfo(self, database: str) -> str:
+        return self._postgres.dsn_of(database)
 
     def migrate_all_while_another_makes_the_roles(self) -> list[str]:
         """Each migration finds the role missing, and then there: what they raised."""

@@ -72,6 +72,7 @@ _KINDS = {
     "aws s3 PutObject": "puts",
     "aws s3 GetObject": "gets",
     "postgresql": "postgresql",
+    "postgresql commit": "postgresql",
     "http GET": "vendor",
 }
 

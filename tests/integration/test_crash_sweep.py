@@ -47,10 +47,12 @@ from tests.deliveries import SECRET, lambda_context, proxy_event
 from tests.factories import GIVEN, PROPERTY, RECEIVED, envelope, minutes, page_key, record, webhook_key
 from tests.fakes.crash_points import FAULTS, Fault, crash_points, kept_clients, until_done
 from tests.integration import crash_scenarios
+from tests.integration.migrate_scenario import Migrate, Surroundings
 from tests.integration.moto_aws import RAW_BUCKET, fresh_session, hotel_secrets
 from tests.integration.rotation_scenario import Rotate
 from tests.integration.storing_aws import Resources, created, sqs_event, storing_aws
 from tests.integration.test_two_paths import text_of
+from tests.integration.watch_scenario import Watch
 
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
 
@@ -84,8 +86,10 @@ class Scenario(NamedTuple):
     """As in a new process: nothing is kept from before."""
     at_least: int
     """Calls that an undisturbed run makes: fewer would mean that the recording misses some."""
-    changes_nothing: bool = False
-    """What is there once serves all points."""
+    afresh: Callable[[Place], None] | None = None
+    """Where what is prepared once serves all points: what is done before each."""
+    strikes: str = ""
+    """The beginning of the names of the calls that are struck; all, where it is empty."""
 
 
 def nothing(place: Place) -> None:
@@ -344,6 +348,8 @@ def resolved(place: Place) -> dict[str, Any]:
 
 POLL, DISPATCH, REDRIVE = crash_scenarios.Poll(), crash_scenarios.Dispatch(), crash_scenarios.Redrive()
 AGAIN, ROTATE = crash_scenarios.PollAgain(POLL), Rotate(POLL)
+DEPLOYED = Surroundings()
+WATCH, MIGRATE, CREATE = Watch(), Migrate(DEPLOYED, "0002", 60), Migrate(DEPLOYED, None, 200)
 
 SCENARIOS: dict[str, Scenario] = {
     "webhook": Scenario(allow_webhooks, deliver, landed, webhook_handler.receiver.cache_clear, 4),
@@ -352,12 +358,17 @@ SCENARIOS: dict[str, Scenario] = {
     "batch job": Scenario(land_with_manifests, run_job, rows_files_and_manifests, forget_job, 50),
     "etl function": Scenario(land_with_the_job, start_job, runs_and_manifests, lambda: None, 4),
     "replay": Scenario(watch_the_bus, replay, replayed, lambda: None, 3),
-    "audit": Scenario(lose_a_row, audit, reported, audit_workplace.cache_clear, 18, changes_nothing=True),
+    "audit": Scenario(lose_a_row, audit, reported, audit_workplace.cache_clear, 18, afresh=nothing),
     "quarantine retry": Scenario(refuse, retry, resolved, forget_apply, 9),
     "dispatcher": Scenario(DISPATCH.prepare, DISPATCH.work, DISPATCH.state, DISPATCH.forget, DISPATCH.at_least),
     "poller": Scenario(POLL.prepare, POLL.work, POLL.state, POLL.forget, POLL.at_least),
     "poller, again": Scenario(AGAIN.prepare, AGAIN.work, AGAIN.state, AGAIN.forget, AGAIN.at_least),
     "rotate": Scenario(ROTATE.prepare, ROTATE.work, ROTATE.state, ROTATE.forget, ROTATE.at_least),
+    "watch": Scenario(WATCH.prepare, WATCH.work, WATCH.state, WATCH.forget, WATCH.at_least, WATCH.afresh),
+    "migrate": Scenario(MIGRATE.prepare, MIGRATE.work, MIGRATE.state, MIGRATE.forget, MIGRATE.at_least, MIGRATE.afresh),
+    "migrate, at first": Scenario(
+        CREATE.prepare, CREATE.work, CREATE.state, CREATE.forget, CREATE.at_least, CREATE.afresh, "postgresql commit"
+    ),
     "redrive": Scenario(REDRIVE.prepare, REDRIVE.work, REDRIVE.state, REDRIVE.forget, REDRIVE.at_least),
 }
 
@@ -399,7 +410,7 @@ def run(scenario: Scenario, where: Place, at: int = 0, fault: Fault = FAULTS[0])
 
 @pytest.fixture(scope="module", autouse=True)
 def vendor() -> Iterator[None]:
-    with POLL.served():
+    with POLL.served(), DEPLOYED.served():
         yield
 
 
@@ -414,15 +425,18 @@ def test_at_every_call_every_fault_ends_as_the_undisturbed_run(name, database, r
     signed_at.cache_clear()
     scenario = SCENARIOS[name]
     with ExitStack() as kept:
-        shared = kept.enter_context(prepared(scenario, database)) if scenario.changes_nothing else None
+        shared = kept.enter_context(prepared(scenario, database)) if scenario.afresh else None
 
         def run_at(at: int = 0, fault: Fault = FAULTS[0]) -> tuple[Any, list[str]]:
             with nullcontext(shared) if shared else prepared(scenario, database) as where:
+                if scenario.afresh:
+                    scenario.afresh(where)
                 return run(scenario, where, at, fault)
 
         wanted, calls = run_at()
         assert len(calls) >= scenario.at_least
-        points = [(at, fault) for at in range(1, len(calls) + 1) for fault in FAULTS]
+        struck = [at for at, call in enumerate(calls, 1) if call.startswith(scenario.strikes)]
+        points = [(at, fault) for at in struck for fault in FAULTS]
         failed = []
         for at, fault in points:
             try:
@@ -433,5 +447,5 @@ def test_at_every_call_every_fault_ends_as_the_undisturbed_run(name, database, r
             if found != wanted:
                 failed.append(f"{fault.name} at {at} ({calls[at - 1]}): another end")
     record_property("points", len(points))
-    print(f"{name}: {len(calls)} calls, {len(points)} points")
+    print(f"{name}: {len(struck)} of {len(calls)} calls, {len(points)} points")
     assert failed == []
