@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from botocore.exceptions import ClientError
+
 from shared.errors import Malformed
 from shared.pipeline import manifest as manifests
 from shared.pipeline.manifest import Manifest
@@ -31,7 +33,10 @@ class Manifests:
         return key
 
     def pending(self) -> Iterator[Manifest | Malformed]:
-        """Oldest first. For an object there that is no manifest, what is wrong with it: it keeps no batch back."""
+        """Oldest first. For an object there that is no manifest, what is wrong with it: it keeps no batch back.
+
+        One that is finished meanwhile may be left out: it is done from then on.
+        """
         return self._under(manifests.PENDING)
 
     def oldest_pending(self) -> datetime | None:
@@ -51,11 +56,23 @@ class Manifests:
         pages = paginator.paginate(Bucket=self._bucket, Prefix=prefix, **of_list)
         for page in pages:
             for item in page.get("Contents", ()):
-                answer = self._client.get_object(Bucket=self._bucket, Key=item["Key"])
+                content = self._content(item["Key"])
+                if content is None:
+                    continue
                 try:
-                    yield manifests.decode(answer["Body"].read())
+                    yield manifests.decode(content)
                 except Malformed as error:
                     yield error
+
+    def _content(self, key: str) -> bytes | None:
+        """None where the object has gone since it was listed."""
+        try:
+            return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+        except ClientError:
+            # To who may not list the whole bucket S3 does not say that it is gone, but that he may not read it.
+            if "Contents" in self._client.list_objects_v2(Bucket=self._bucket, Prefix=key):
+                raise
+            return None
 
     def gather(self) -> Gathered:
         """The batches to be done: everything pending, small manifests merged, each as it now stands in the bucket.

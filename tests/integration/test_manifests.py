@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from shared.errors import Malformed
 from shared.pipeline.manifest import Manifest, ObjectAddress, RawEvent, encode, manifest_of
 from shared.storage.manifests import Manifests
 from tests.factories import minutes
-from tests.fakes.aws_faults import Killed
+from tests.fakes.aws_faults import Fault, Killed
 from tests.integration.moto_aws import RAW_BUCKET, moto_aws
 
 # Any bucket will do.
@@ -51,6 +52,28 @@ def test_the_oldest_comes_first(manifests) -> None:
     for number in (3, 1, 2):
         manifests.add(manifest(number))
     assert list(manifests.pending()) == [manifest(1), manifest(2), manifest(3)]
+
+
+@pytest.mark.parametrize("said", [None, "AccessDenied"], ids=["it is gone", "it may not be read"])
+def test_one_that_is_finished_while_they_are_read_keeps_no_reader_from_the_others(manifests, said: str | None) -> None:
+    """As the daily audit and the watch may meet it; whatever S3 says of an object that is no more."""
+    for number in (1, 2, 3):
+        manifests.add(manifest(number))
+    reads = Fault("s3.GetObject")
+    reader = Manifests(BUCKET, boto3.client("s3")).pending()
+    assert next(reader) == manifest(1)
+    manifests.finish(manifest(2))
+    if said:
+        reads.fail(error=said)
+    assert list(reader) == [manifest(3)]
+
+
+def test_one_that_is_there_and_cannot_be_read_is_not_passed_over(manifests) -> None:
+    manifests.add(manifest(1))
+    reads = Fault("s3.GetObject")
+    reads.fail(error="AccessDenied")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        list(Manifests(BUCKET, boto3.client("s3")).pending())
 
 
 def test_the_batches_done_since_an_instant_are_those_whose_newest_object_came_then_or_later(manifests) -> None:
