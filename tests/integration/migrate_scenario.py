@@ -173,11 +173,14 @@ class Migrate:
 
     def _repeat(self, request: str) -> Outcome:
         left = self._left = self._left or self._found()
+        told_before = any(one["RequestId"] == request for one in self._cloudformation.answers)
         if left not in self._repeated:
             self._repeated[left] = self._invoke(request)
         else:
             told = self._repeated[left].answers
             self._cloudformation.answers.extend({**answer, "RequestId": request} for answer in told)
+        if told_before and self._repeated[left].left != left:
+            self._wrong.append("CloudFormation was told that it is done before it was")
         return self._repeated[left]
 
     def _invoke(self, request: str) -> Outcome:
