@@ -8,25 +8,28 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 
 class PackageIndex:
-    """``environment``: what leads pip and uv to it, and to nothing else."""
-
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        url = (folder / "simple").as_uri()
-        self.environment = {
+
+    def lead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """pip and uv to it, and to nothing else, whatever a machine has told them."""
+        url = (self._folder / "simple").as_uri()
+        for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+            monkeypatch.delenv(name)
+        settings = {
             "PIP_CONFIG_FILE": os.devnull,
             "PIP_INDEX_URL": url,
-            "PIP_EXTRA_INDEX_URL": "",
-            "PIP_FIND_LINKS": "",
             "PIP_NO_CACHE_DIR": "1",
             "UV_NO_CONFIG": "1",
             "UV_DEFAULT_INDEX": url,
-            "UV_INDEX": "",
-            "UV_FIND_LINKS": "",
-            "UV_CACHE_DIR": str(folder / "uv"),
+            "UV_CACHE_DIR": str(self._folder / "uv"),
         }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
 
     def publish(self, name: str, *, needs: Sequence[str] = (), content: str = "") -> None:
         """Version 1.0 of ``name``, a module of ``content``; published again, it takes the former's place."""

@@ -73,8 +73,7 @@ def test_every_import_of_the_deployed_code_is_in_its_archives(
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageIndex:
     """*inn* needs *linen*; *spa* has nothing to do with them."""
     index = PackageIndex(tmp_path / "index")
-    for name, value in index.environment.items():
-        monkeypatch.setenv(name, value)
+    index.lead(monkeypatch)
     monkeypatch.setattr(packages, "BUILT", tmp_path / "packages")
     index.publish("inn", needs=["linen"])
     index.publish("linen")

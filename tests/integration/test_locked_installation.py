@@ -32,8 +32,7 @@ def venv(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def index(venv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackageIndex:
     installation.LOG.write_text("")
     index = PackageIndex(tmp_path)
-    for name, value in index.environment.items():
-        monkeypatch.setenv(name, value)
+    index.lead(monkeypatch)
     return index
 
 
