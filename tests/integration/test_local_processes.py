@@ -17,7 +17,7 @@ from scripts.local import processes
 from scripts.local.environment import ROOT
 from scripts.local.processes import Command, Supervised
 
-SECONDS = 20.0
+SECONDS = 60.0
 # Starts a grandchild that ignores a gentle end, as a job's own processes may, and tells both ids.
 FAMILY = """
 import os, signal, subprocess, sys, time
