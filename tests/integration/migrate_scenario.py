@@ -219,7 +219,7 @@ class Migrate:
         """Once those are gone whose connections have ended: what holds a lock is a connection."""
         if self._looker is None:
             self._looker = _Unwatched.connect(self._server.superuser_conninfo(DATABASE), autocommit=True)
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 60
         while others := self._looker.execute(_OTHERS).fetchall():
             if time.monotonic() > deadline:
                 self._wrong.append(f"still connected, with whatever lock it holds: {others}")
