@@ -53,6 +53,7 @@ LEFT_OUT = NETWORK | {
     "AWS::Lambda::LayerVersion",
     "AWS::WAFv2::WebACL",
     "AWS::WAFv2::WebACLAssociation",
+    "AWS::XRay::SamplingRule",
 }
 STACKS_LEFT_OUT = {"governance", "network"}
 
