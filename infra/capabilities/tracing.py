@@ -28,7 +28,7 @@ class TracedDeliveries(Construct):
             # A reservoir would be traced first, each second: of what most stages get, that is all.
             reservoir_size=0,
             fixed_rate=config.observability.traced_deliveries,
-            # X-Ray's guide, "Sampling rule options": of an API, this is what its service is called.
+            # API Gateway's guide, "Configure AWS X-Ray sampling rules": so an API's stage is called there.
             service_name=f"{names.webhook_api}/{API_STAGE}",
             service_type="AWS::ApiGateway::Stage",
             resource_arn="*",
